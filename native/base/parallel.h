@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ondol {
+
+/// The number of threads that work on one operation (the calling one included).
+int num_threads();
+void set_num_threads(int n);
+/// Whether this thread is inside a parallel region: a nested one runs on the calling thread alone.
+bool in_parallel_region();
+
+using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
+
+/// Calls function(context, begin, end) for consecutive ranges that cover [0, n), at most one range a thread and none
+/// shorter than `grain` unless it is the only one. The partition depends on n, grain and num_threads alone. An exception from any
+/// range is rethrown in the caller.
+void parallel_ranges(int64_t n, int64_t grain, RangeFunction function, void* context);
+
+template <class F>
+inline void parallel_for(int64_t n, int64_t grain, F&& f) {
+  parallel_ranges(
+      n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<F*>(context))(begin, end); }, &f);
+}
+
+}  // namespace ondol

@@ -1,0 +1,33 @@
+#pragma once
+
+// All kernels of one instruction set, by family. Each family declares its function pointers in kernels/cpu/<family>.h and fills
+// them in kernels/cpu/<family>.cpp.
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/convolution.h"
+#include "kernels/cpu/normalization.h"
+#include "kernels/cpu/optimizer.h"
+#include "kernels/cpu/pooling.h"
+#include "kernels/cpu/recurrent.h"
+#include "kernels/cpu/reduction.h"
+#include "kernels/cpu/scan.h"
+#include "kernels/cpu/softmax.h"
+
+namespace ondol::kernel {
+
+struct Table {
+  AttentionKernels attention;
+  ConvolutionKernels convolution;
+  NormalizationKernels normalization;
+  OptimizerKernels optimizer;
+  PoolingKernels pooling;
+  RecurrentKernels recurrent;
+  ReductionKernels reduction;
+  ScanKernels scan;
+  SoftmaxKernels softmax;
+};
+
+/// The kernels of the best instruction set that this processor has, or of the one that ONDOL_CPU_LEVEL names.
+const Table& table();
+
+}  // namespace ondol::kernel

@@ -1,0 +1,1 @@
+"""ondol: PyTorch's programming model on a small native floor."""
