@@ -1,0 +1,18 @@
+#include "kernels/cpu/level.h"
+#include "kernels/formula_table.h"
+
+// The files of ops/pointwise, one line each.
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+void add_arithmetic(FormulaKernels& kernels);
+void add_comparison(FormulaKernels& kernels);
+void add_integer(FormulaKernels& kernels);
+void add_math(FormulaKernels& kernels);
+void add_power(FormulaKernels& kernels);
+
+void fill(FormulaKernels& kernels) {
+  for (auto family : {add_arithmetic, add_comparison, add_integer, add_math, add_power}) family(kernels);
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
