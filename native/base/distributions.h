@@ -1,8 +1,8 @@
 #pragma once
 
-// Fills of n contiguous elements, bit for bit those of PyTorch 2.13 on a CPU from the same state of the generator. Each
-// says what it draws: "a word" is one random32, "two words" one random64. Every fill locks the generator's mutex; n ==
-// 0 draws nothing.
+// Fills of n contiguous elements, those of PyTorch 2.13 on a CPU, bit for bit but for logarithms and the like, from the
+// same state of the generator. Each says what it draws: "a word" is one random32, "two words" one random64. Every fill
+// locks the generator's mutex; n == 0 draws nothing.
 //
 // Real fills exist for T = Half, BFloat16, float, double; integer-valued ones for bool, uint8_t ... int64_t as well.
 // Parameters must have been checked by the caller (0 <= p <= 1, std >= 0, from <= to, lambda > 0, ...).
@@ -37,17 +37,15 @@ void cauchy(Generator& generator, T* out, int64_t n, double median, double sigma
 template <class T>
 void geometric(Generator& generator, T* out, int64_t n, double p);
 
-/// Exponential with rate lambda. x86-64: one word in all, which seeds a stream of its own (see base/mcg31.h). Elsewhere
-/// two words an element.
+/// Exponential with rate lambda: two words an element.
 template <class T>
 void exponential(Generator& generator, T* out, int64_t n, double lambda);
 
-/// 1 with probability p, else 0. x86-64: one word in all, which seeds a stream of its own (see base/mcg31.h). Elsewhere
-/// two words an element. Dropout is bernoulli(1 - p), then a division by 1 - p.
+/// 1 with probability p, else 0: two words an element. Dropout is bernoulli(1 - p), then a division by 1 - p.
 template <class T>
 void bernoulli(Generator& generator, T* out, int64_t n, double p);
 /// 1 with probability p[i], else 0. P = float: a word an element (also for Half and BFloat16 probabilities, widened);
-/// double: two.
+/// P = double: two words.
 template <class T, class P>
 void bernoulli(Generator& generator, T* out, const P* p, int64_t n);
 

@@ -59,6 +59,7 @@ class Generator {
 
   uint64_t initial_seed_;
   int position_;  // of the next word; kWords when all have been used
+  bool fresh_;    // seeded and not drawn from: saved states tell it
   uint32_t words_[kWords];
 };
 
