@@ -52,6 +52,12 @@ void bernoulli(Generator& generator, T* out, const P* p, int64_t n);
 /// Integers base + [0, range): a word an element, two if range >= 2^28. (randint, random_(from, to).)
 template <class T>
 void integers(Generator& generator, T* out, int64_t n, uint64_t range, int64_t base);
+/// The bounds [from, to) that random_ uses for T: drawn as integers and then rounded to a real type, numbers near a
+/// bound that T cannot represent would fall outside. Integer types keep theirs. The caller checks from < to afterwards.
+struct IntegerBounds {
+  int64_t from, to;
+};
+IntegerBounds representable_bounds(Dtype dtype, int64_t from, int64_t to);
 /// random_() without bounds: [0, max] of integers, [0, 2^digits] of reals; a word an element, two for int64_t and
 /// double.
 template <class T>

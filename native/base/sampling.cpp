@@ -1,6 +1,7 @@
 // The random choices of base/distributions.h: permutations and samples of categories.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/distributions.h"
+#include "base/half.h"
 
 namespace ondol::random {
 namespace {
@@ -27,7 +29,36 @@ void check_weights(const T* weights, int64_t rows, int64_t categories) {
   }
 }
 
+/// The distance of neighbouring numbers with `digits` bits around a nonzero value, at least 1.
+int64_t spacing(int64_t value, int digits) {
+  const uint64_t magnitude = value < 0 ? -static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  const int excess = static_cast<int>(std::bit_width(magnitude)) - digits;
+  return excess > 0 ? int64_t{1} << excess : 1;
+}
+
+int64_t rounded(Dtype dtype, int64_t value) {
+  switch (dtype) {
+    case Dtype::F16:
+      return static_cast<int64_t>(to_float(to_half(static_cast<float>(value))));
+    case Dtype::BF16:
+      return static_cast<int64_t>(to_float(to_bfloat16(static_cast<float>(value))));
+    case Dtype::F32:
+      return static_cast<int64_t>(static_cast<float>(value));
+    default:
+      return static_cast<int64_t>(static_cast<double>(value));
+  }
+}
+
 }  // namespace
+
+IntegerBounds representable_bounds(Dtype dtype, int64_t from, int64_t to) {
+  if (!is_floating(dtype)) return {from, to};
+  const int digits = dtype == Dtype::F16 ? 11 : dtype == Dtype::BF16 ? 8 : dtype == Dtype::F32 ? 24 : 53;
+  const int64_t lowest = rounded(dtype, from + 1), highest = rounded(dtype, to - 1);
+  if (lowest < from) from = lowest + spacing(from + 1, digits);
+  if (highest >= to) to = highest - spacing(to - 1, digits);
+  return {from, to};
+}
 
 void permutation(Generator& generator, int64_t* out, int64_t n) {
   std::iota(out, out + std::max<int64_t>(n, 0), int64_t{0});
