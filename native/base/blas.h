@@ -4,6 +4,7 @@
 // threads are those of base/parallel.h. All matrices are row-major. T is float, double, std::complex<float> or
 // std::complex<double>.
 
+#include <complex>
 #include <cstdint>
 #include <string>
 

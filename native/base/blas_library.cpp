@@ -35,16 +35,16 @@ class TemporaryVariable {
   std::optional<std::string> before_;
 };
 
-/// The kernels that OpenBLAS should use, or null to let it choose. Its own choice goes by the maker: on AMD's Zen 4 and
-/// 5 it takes the AVX2 kernels, at half the speed of those for AVX-512. Named after Intel's processors, all of them run
-/// wherever their instructions do. SapphireRapids needs AVX512-BF16 and, for its bfloat16 products alone, AMX.
+/// The kernels that OpenBLAS should use, or null to let it choose: those of the level of our own. Its own choice goes
+/// by the maker of the processor too, and on AMD's Zen 4 and 5 takes the AVX2 kernels, at half the speed of those for
+/// AVX-512. The names are Intel's, but the kernels run wherever their instructions do. The builds on the package index
+/// have nothing beyond SkylakeX: they take Cooperlake and SapphireRapids for it.
 const char* core_type() {
   if (const char* chosen = std::getenv("OPENBLAS_CORETYPE"); chosen && *chosen) return nullptr;
-  const Processor& p = processor();
   const std::string level = kernel_level();
   if (level == "v2") return "Nehalem";
   if (level == "v3") return "Haswell";
-  if (level == "v4") return p.avx512_bf16 ? (p.amx ? "SapphireRapids" : "Cooperlake") : "SkylakeX";
+  if (level == "v4") return "SkylakeX";
   return nullptr;
 }
 
@@ -66,6 +66,13 @@ struct Library {
     Functions<T>& f = std::get<Functions<T>>(functions);
     find(f.gemm, (prefix + "gemm").c_str());
     find(f.gemv, (prefix + "gemv").c_str());
+    if constexpr (std::is_floating_point_v<T>) {
+      find(f.dot, (prefix + "dot").c_str());
+      f.dot_conjugate = f.dot;
+    } else {
+      find(f.dot, (prefix + "dotu_sub").c_str());
+      find(f.dot_conjugate, (prefix + "dotc_sub").c_str());
+    }
   }
 
   explicit Library(const std::string& path) {
