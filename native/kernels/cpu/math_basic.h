@@ -31,6 +31,22 @@ inline constexpr T infinity = T(__builtin_inf());
 template <class T>
 inline constexpr T not_a_number = T(__builtin_nan(""));
 
+/// The ends of the range of T.
+template <class T>
+constexpr T highest() {
+  if constexpr (std::integral<T>)
+    return T(INT64_MAX);
+  else
+    return infinity<T>;
+}
+template <class T>
+constexpr T lowest() {
+  if constexpr (std::integral<T>)
+    return T(INT64_MIN);
+  else
+    return -infinity<T>;
+}
+
 template <Vector V>
 inline constexpr UnsignedOf<Element<V>> sign_bit = UnsignedOf<Element<V>>(1) << (8 * sizeof(Element<V>) - 1);
 

@@ -7,6 +7,8 @@
 // A Reducer<T> says what a leaf is and how two states combine. Its State consists of Vec<T> only, one lane a line or,
 // along contiguous lines, all lanes the same line.
 
+#include <new>
+
 #include "base/parallel.h"
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/reduction_lines.h"
@@ -19,22 +21,6 @@ inline constexpr int block_vectors = 16;     // vectors of neighbouring columns 
 inline constexpr int64_t chunk = 1 << 16;    // elements of a line that one thread takes at least
 inline constexpr int64_t most_chunks = 512;  // of one line
 inline constexpr int64_t grain = 1 << 15;    // elements for which another thread is worth waking
-
-/// The ends of the range of T.
-template <class T>
-constexpr T highest() {
-  if constexpr (std::integral<T>)
-    return T(INT64_MAX);
-  else
-    return infinity<T>;
-}
-template <class T>
-constexpr T lowest() {
-  if constexpr (std::integral<T>)
-    return T(INT64_MIN);
-  else
-    return -infinity<T>;
-}
 
 /// The largest power of two times `unit` below n.
 inline int64_t left_branch(int64_t n, int64_t unit) {
@@ -216,23 +202,21 @@ void reduce_columns(const R& reducer, const typename R::Type* x, Lines lines, Fi
     });
     return;
   }
-  State* states = static_cast<State*>(__builtin_malloc((chunks + 1) * block_vectors * sizeof(State) + sizeof(State)));
-  if (!states) __builtin_abort();
-  State* aligned = reinterpret_cast<State*>((reinterpret_cast<uintptr_t>(states) + ONDOL_VECTOR_BYTES - 1) &
-                                            ~uintptr_t(ONDOL_VECTOR_BYTES - 1));
+  constexpr std::align_val_t alignment{ONDOL_VECTOR_BYTES};
+  State* states = static_cast<State*>(::operator new((chunks + 1) * block_vectors * sizeof(State), alignment));
   for (int64_t task = 0; task < tasks; ++task) {
     parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c) {
         int64_t to = (c + 1) * size < lines.n ? (c + 1) * size : lines.n;
-        reduce_block(reducer, block_of(task, c * size, to), aligned + c * block_vectors);
+        reduce_block(reducer, block_of(task, c * size, to), states + c * block_vectors);
       }
     });
-    State* totals = aligned + chunks * block_vectors;
+    State* totals = states + chunks * block_vectors;
     for (int v = 0; v < block_of(task, 0, 0).vectors; ++v)
-      totals[v] = combine_chunks(reducer, aligned + v, block_vectors, size, lines.n);
+      totals[v] = combine_chunks(reducer, states + v, block_vectors, size, lines.n);
     finish_block(task, totals);
   }
-  __builtin_free(states);
+  ::operator delete(states, alignment);
 }
 
 /// finish(first, count, state) gets the state of the results first to first + count, one a lane.

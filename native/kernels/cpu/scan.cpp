@@ -1,7 +1,7 @@
 #include "kernels/cpu/scan.h"
 
 #include "base/parallel.h"
-#include "kernels/cpu/math_instructions.h"
+#include "kernels/cpu/math_basic.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -67,10 +67,12 @@ struct CumulativeExtreme {
     T value;
     int64_t index;
   };
-  static State start() { return {0, 0}; }
+  static State start() { return {largest ? lowest<T>() : highest<T>(), 0}; }
   static void step(State& s, T x, int64_t r) {
-    bool not_worse = largest ? x >= s.value : x <= s.value;
-    if (r == 0 || x != x || (not_worse && s.value == s.value)) s = {x, r};
+    // The one comparison that most elements need; a NaN on either side passes it.
+    bool worse = largest ? x < s.value : x > s.value;
+    if (worse) return;
+    if (x != x || s.value == s.value) s = {x, r};
   }
 };
 

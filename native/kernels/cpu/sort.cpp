@@ -1,13 +1,16 @@
 #include "kernels/cpu/sort.h"
 
+#include <new>
+
 #include "base/parallel.h"
 #include "kernels/cpu/sort_items.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-inline constexpr int64_t grain = 1 << 12;         // elements for which another thread is worth waking
-inline constexpr int64_t radix_threshold = 1024;  // shorter rows are merged: a radix pass clears 2048 counters
+inline constexpr int64_t grain = 1 << 12;  // elements for which another thread is worth waking
+// Wider digits mean fewer passes and more counters to clear; below the first threshold merging is faster than either.
+inline constexpr int64_t narrow_digits_from = 192, wide_digits_from = 4096;
 
 /// Calls f(items, spare, offset of the line in x, offset of its result) for every line, with room for `room` items
 /// twice.
@@ -15,13 +18,12 @@ template <class Item, class F>
 void for_lines(Lines lines, int64_t result_length, int64_t room, F f) {
   const int64_t inner = lines.inner;
   parallel_for(lines.outer * inner, 1 + grain / (lines.n + 1), [&](int64_t begin, int64_t end) {
-    Item* items = static_cast<Item*>(__builtin_malloc(2 * (room + 1) * sizeof(Item)));
-    if (!items) __builtin_abort();
+    Item* items = static_cast<Item*>(::operator new(2 * (room + 1) * sizeof(Item)));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t outer = i / inner, column = i % inner;
       f(items, items + room + 1, outer * lines.n * inner + column, outer * result_length * inner + column);
     }
-    __builtin_free(items);
+    ::operator delete(items);
   });
 }
 
@@ -39,8 +41,10 @@ void sort(const T* x, T* values, int64_t* indices, Lines lines, bool descending)
   const int64_t n = lines.n, step = lines.inner;
   for_lines<Item>(lines, n, n, [&](Item* items, Item* spare, int64_t from, int64_t to) {
     for (int64_t r = 0; r < n; ++r) items[r] = Item::of(sort_key(x[from + r * step], descending), uint32_t(r));
-    if (n >= radix_threshold)
-      items = radix_sort(items, spare, n, int(8 * sizeof(T)));
+    if (n >= wide_digits_from)
+      items = radix_sort<11>(items, spare, n, int(8 * sizeof(T)));
+    else if (n >= narrow_digits_from)
+      items = radix_sort<8>(items, spare, n, int(8 * sizeof(T)));
     else
       merge_sort(items, spare, n);
     write_items(items, n, x + from, values ? values + to : nullptr, indices ? indices + to : nullptr, step);
@@ -76,7 +80,7 @@ template <class T>
 void topk(const T* x, T* values, int64_t* indices, int64_t k, Lines lines, bool largest) {
   using Item = ItemOf<T>;
   if (k == 0) return;
-  const int64_t n = lines.n, step = lines.inner, wanted = 4 * k < 1024 ? 1024 : 4 * k, room = wanted < n ? wanted : n;
+  const int64_t n = lines.n, step = lines.inner, wanted = 4 * k + 64, room = wanted < n ? wanted : n;
   for_lines<Item>(lines, k, room, [&](Item* items, Item* spare, int64_t from, int64_t to) {
     best_items(x + from, n, step, k, largest, items, spare, room);
     write_items(items, k, x + from, values ? values + to : nullptr, indices ? indices + to : nullptr, step);

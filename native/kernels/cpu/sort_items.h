@@ -95,11 +95,11 @@ inline void merge_sort(Item* items, Item* spare, int64_t n) {
   if (from != items) __builtin_memcpy(items, from, n * sizeof(Item));
 }
 
-/// Least significant digit first, 11 bits a pass; passes over a digit that is the same everywhere are left out. The
+/// Least significant digit first; passes over a digit that is the same everywhere are left out. The
 /// items must stand in the order of their positions. Returns where the result is: `items` or `spare`.
-template <class Item>
+template <int digit_bits, class Item>
 inline Item* radix_sort(Item* items, Item* spare, int64_t n, int key_bits) {
-  constexpr int digit_bits = 11, buckets = 1 << digit_bits;
+  constexpr int buckets = 1 << digit_bits;
   for (int shift = 0; shift < key_bits; shift += digit_bits) {
     uint32_t starts[buckets] = {};
     for (int64_t i = 0; i < n; ++i) ++starts[items[i].key() >> shift & (buckets - 1)];
