@@ -33,10 +33,10 @@ void convolution_backward_input(const ConvolutionShape& s, const T* gy, const T*
   Scratch<T> weight(s.channels_in * (s.channels_out / s.groups) * volume(s.kernel));
   for_each_residue_class(s, [&](const ResidueClass& residue) {
     transpose_weight(s, residue, w, weight.get());
-    const Target target = {s.channels_in,
-                           {s.input[0], s.input[1], s.input[2]},
-                           {s.stride[0], s.stride[1], s.stride[2]},
-                           {residue.residue[0], residue.residue[1], residue.residue[2]}};
+    const ProductTarget target = {s.channels_in,
+                                  {s.input[0], s.input[1], s.input[2]},
+                                  {s.stride[0], s.stride[1], s.stride[2]},
+                                  {residue.residue[0], residue.residue[1], residue.residue[2]}};
     GatheredProduct<T>(residue.gather, target, s.groups, gy, weight.get(), bias, gx).run();
   });
 }

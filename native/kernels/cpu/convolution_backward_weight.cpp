@@ -11,7 +11,7 @@ namespace {
 template <class T>
 class WeightGradient {
  public:
-  WeightGradient(const ConvolutionShape& s, const Gather& gather, const T* x, const T* gy, T* gw)
+  WeightGradient(const ConvolutionShape& s, const PatchGather& gather, const T* x, const T* gy, T* gw)
       : s_(s), gather_(gather), x_(x), gy_(gy), gw_(gw) {
     rows_ = s.channels_out / s.groups;
     group_channels_ = s.channels_in / s.groups;
@@ -83,7 +83,7 @@ class WeightGradient {
 
   void pack_input(int64_t point, int64_t count, int64_t channel, int64_t first_column, int64_t column_count,
                   T* panel) const {
-    Runs runs;
+    PointRuns runs;
     for (int64_t done = 0; done < count; done += panel_columns<T>) {
       const int64_t n = done + panel_columns<T> < count ? panel_columns<T> : count - done;
       split_into_runs(gather_.points, point + done, n, runs);
@@ -110,7 +110,7 @@ class WeightGradient {
   }
 
   const ConvolutionShape& s_;
-  const Gather& gather_;
+  const PatchGather& gather_;
   const T *x_, *gy_;
   T* gw_;
   int64_t rows_, columns_, group_channels_, row_blocks_, column_blocks_, points_, slice_chunks_, slices_;
@@ -128,7 +128,7 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
   }
   if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
-  const Gather gather = input_gather(s, offsets.get());
+  const PatchGather gather = input_gather(s, offsets.get());
   WeightGradient<T>(s, gather, x, gy, gw).run();
 }
 

@@ -1,72 +1,13 @@
 #include "base/parallel.h"
+#include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_microkernel.h"
 #include "kernels/cpu/convolution_parts.h"
 
-// With one input channel per group there is no reuse across channels: each plane is copied once into a frame that holds
-// its padding and, for a stride, separates the columns by their residue, so that every tap reads whole vectors at any
-// point.
+// With one input channel per group there is no reuse across channels: each plane is copied once into a frame, from
+// which every tap reads whole vectors.
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
-
-/// The layout of one padded plane: rows of [residue of the column, column / step].
-struct Frame {
-  const Gather& gather;
-  int64_t low[3], extent[3];  // the least tap offset; the positions from there to the last one that any point reads
-  int64_t residue_size, row_size;
-
-  Frame(const Gather& g, int lane_count) : gather(g) {
-    for (int axis = 0; axis < 3; axis++) {
-      int64_t least = g.taps ? g.offsets[axis] : 0, most = least;
-      for (int64_t tap = 1; tap < g.taps; tap++) {
-        const int64_t offset = g.offsets[3 * tap + axis];
-        least = offset < least ? offset : least;
-        most = offset > most ? offset : most;
-      }
-      low[axis] = least;
-      extent[axis] = (g.points[axis] - 1) * g.step[axis] + most - least + 1;
-    }
-    // A vector that starts at the last point of a row stays in its own row, among zeros.
-    residue_size = (extent[2] + g.step[2] - 1) / g.step[2] + lane_count;
-    row_size = residue_size * g.step[2];
-  }
-
-  int64_t size() const { return extent[0] * extent[1] * row_size; }
-  int64_t row(int64_t d, int64_t h) const { return (d * extent[1] + h) * row_size; }
-  int64_t point_row(int64_t d, int64_t h) const { return row(d * gather.step[0], h * gather.step[1]); }
-  /// Where a tap's element for point 0 is; that of point p of the row is p further.
-  int64_t tap(int64_t k) const {
-    const int64_t* offset = gather.offsets + 3 * k;
-    const int64_t w = offset[2] - low[2], step = gather.step[2];
-    return row(offset[0] - low[0], offset[1] - low[1]) + w % step * residue_size + w / step;
-  }
-
-  template <class T>
-  void fill(const T* plane, T* frame) const {
-    for (int64_t i = 0; i < size(); i++) frame[i] = 0;
-    const int64_t step = gather.step[2], width = gather.source[2];
-    for (int64_t d = 0; d < extent[0]; d++) {
-      const int64_t from_d = d + low[0];
-      if (from_d < 0 || from_d >= gather.source[0]) continue;
-      for (int64_t h = 0; h < extent[1]; h++) {
-        const int64_t from_h = h + low[1];
-        if (from_h < 0 || from_h >= gather.source[1]) continue;
-        const T* from = plane + (from_d * gather.source[1] + from_h) * width + low[2];
-        const int64_t first = low[2] < 0 ? -low[2] : 0;
-        const int64_t last = extent[2] < width - low[2] ? extent[2] : width - low[2];
-        T* to = frame + row(d, h);
-        if (step == 1) {
-          for (int64_t w = first; w < last; w++) to[w] = from[w];
-        } else {
-          for (int64_t residue = 0; residue < step; residue++, to += residue_size) {
-            const int64_t skip = first > residue ? (first - residue + step - 1) / step : 0;
-            for (int64_t i = skip; residue + i * step < last; i++) to[i] = from[residue + i * step];
-          }
-        }
-      }
-    }
-  }
-};
 
 /// One vector of each of `rows` rows of points: bias + the sum over taps of weight * frame.
 template <class T, int rows>
@@ -87,8 +28,8 @@ inline void frame_rows(int64_t taps, const int64_t* offsets, const T* weights, T
 
 /// All points of one plane, from the frames that `offsets` reach, to `to` with steps between rows and columns.
 template <class T>
-void frame_product(const Frame& frame, int64_t taps, const int64_t* offsets, const T* weights, T bias, const T* from,
-                   T* to, const int64_t to_strides[3]) {
+void frame_product(const PlaneFrame& frame, int64_t taps, const int64_t* offsets, const T* weights, T bias,
+                   const T* from, T* to, const int64_t to_strides[3]) {
   const int64_t* points = frame.gather.points;
   const int64_t from_stride = frame.gather.step[1] * frame.row_size;
   for (int64_t d = 0; d < points[0]; d++) {
@@ -126,15 +67,15 @@ template <class T>
 void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
   Scratch<int64_t> tap_offsets(3 * taps), offsets(taps);
-  const Gather gather = input_gather(s, tap_offsets.get());
-  const Frame frame(gather, lanes<T>);
+  const PatchGather gather = input_gather(s, tap_offsets.get());
+  const PlaneFrame frame(gather, lanes<T>);
   for (int64_t k = 0; k < taps; k++) offsets.get()[k] = frame.tap(k);
   const int64_t in = volume(s.input), out = volume(s.output);
   const int64_t strides[3] = {s.output[1] * s.output[2], s.output[2], 1};
   parallel_for(s.batch * s.channels_in, plane_grain(out * copies, taps), [&](int64_t begin, int64_t end) {
     Scratch<T> plane(frame.size());
     for (int64_t i = begin; i < end; i++) {
-      frame.fill(x + i * in, plane.get());
+      frame.copy_in(T(0), x + i * in, plane.get());
       for (int64_t copy = 0; copy < copies; copy++) {
         const int64_t channel = i % s.channels_in * copies + copy;
         frame_product(frame, taps, offsets.get(), w + channel * taps, bias ? bias[channel] : T(0), plane.get(),
@@ -149,8 +90,8 @@ void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w
   const int64_t kernel = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output);
   for_each_residue_class(s, [&](const ResidueClass& residue) {
-    const Gather& gather = residue.gather;
-    const Frame frame(gather, lanes<T>);
+    const PatchGather& gather = residue.gather;
+    const PlaneFrame frame(gather, lanes<T>);
     const int64_t taps = gather.taps;
     Scratch<int64_t> offsets(copies * taps);  // one frame after the other
     for (int64_t k = 0; k < copies * taps; k++) offsets.get()[k] = k / taps * frame.size() + frame.tap(k % taps);
@@ -162,7 +103,7 @@ void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w
                    for (int64_t i = begin; i < end; i++) {
                      const int64_t channel = i % s.channels_in;
                      for (int64_t copy = 0; copy < copies; copy++) {
-                       frame.fill(gy + (i * copies + copy) * out, planes.get() + copy * frame.size());
+                       frame.copy_in(T(0), gy + (i * copies + copy) * out, planes.get() + copy * frame.size());
                        for (int64_t k = 0; k < taps; k++) {
                          weights.get()[copy * taps + k] = w[(channel * copies + copy) * kernel + residue.tap.get()[k]];
                        }
@@ -178,8 +119,8 @@ template <class T>
 void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
   Scratch<int64_t> tap_offsets(3 * taps);
-  const Gather gather = input_gather(s, tap_offsets.get());
-  const Frame frame(gather, lanes<T>);
+  const PatchGather gather = input_gather(s, tap_offsets.get());
+  const PlaneFrame frame(gather, lanes<T>);
   const int64_t in = volume(s.input), out = volume(s.output), width = s.output[2];
   const int64_t row_vectors = (width + lanes<T> - 1) / lanes<T>;
   parallel_for(s.channels_in, plane_grain(s.batch * out * copies, taps), [&](int64_t begin, int64_t end) {
@@ -187,7 +128,7 @@ void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* g
     for (int64_t channel = begin; channel < end; channel++) {
       fill_zeros(sums.get(), 0, copies * taps * lanes<T>);
       for (int64_t image = 0; image < s.batch; image++) {
-        frame.fill(x + (image * s.channels_in + channel) * in, plane.get());
+        frame.copy_in(T(0), x + (image * s.channels_in + channel) * in, plane.get());
         for (int64_t copy = 0; copy < copies; copy++) {
           const T* from = gy + (image * s.channels_out + channel * copies + copy) * out;
           for (int64_t point = 0; point < s.output[0] * s.output[1]; point++, from += width) {

@@ -8,8 +8,8 @@ void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, cons
   if (s.batch == 0 || s.channels_out == 0 || volume(s.output) == 0) return;
   if (is_depthwise(s)) return depthwise_forward(s, x, w, bias, y);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
-  const Gather gather = input_gather(s, offsets.get());
-  const Target target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
+  const PatchGather gather = input_gather(s, offsets.get());
+  const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
   GatheredProduct<T>(gather, target, s.groups, x, w, bias, y).run();
 }
 

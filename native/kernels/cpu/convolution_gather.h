@@ -7,7 +7,7 @@ namespace ondol::kernel::ONDOL_LEVEL {
 /// A convolution seen as reading: for each point of a grid and each kernel tap, the source element at
 /// point * step + tap offset on each axis, or zero outside. The forward convolution reads x at output points; the
 /// gradient of the input reads gy at the input points of one residue class modulo the stride.
-struct Gather {
+struct PatchGather {
   int64_t batch, channels;  // of the source tensor: channels counts all groups
   int64_t source[3], points[3], step[3];
   int64_t taps;
@@ -32,18 +32,18 @@ template <class T>
 inline constexpr int64_t panel_stride = panel_columns<T> + 64 / sizeof(T);
 
 /// Consecutive points on one row of the grid of one image.
-struct Run {
+struct PointRun {
   int64_t image, point[3];
   int64_t column, length;
 };
 
 /// The points [begin, begin + count) of the flattened [batch, points...] grid, as runs.
-struct Runs {
+struct PointRuns {
   int64_t count;
-  Run run[768 / sizeof(float)];
+  PointRun run[768 / sizeof(float)];
 };
 
-inline void split_into_runs(const int64_t points[3], int64_t begin, int64_t count, Runs& runs) {
+inline void split_into_runs(const int64_t points[3], int64_t begin, int64_t count, PointRuns& runs) {
   runs.count = 0;
   for (int64_t column = 0; column < count;) {
     const int64_t flat = begin + column, width = flat % points[2], row = flat / points[2];
@@ -56,12 +56,12 @@ inline void split_into_runs(const int64_t points[3], int64_t begin, int64_t coun
 
 /// What one tap reads for one run: columns [column, first) and [last, end) are zeros, between them the elements from
 /// `from` on.
-struct Segment {
+struct PatchSegment {
   int64_t column, first, last, end, from;
 };
 
-inline Segment resolve(const Gather& gather, const Run& run, const int64_t* offset) {
-  Segment segment = {run.column, run.column, run.column, run.column + run.length, 0};
+inline PatchSegment resolve_segment(const PatchGather& gather, const PointRun& run, const int64_t* offset) {
+  PatchSegment segment = {run.column, run.column, run.column, run.column + run.length, 0};
   int64_t position = run.image * gather.channels;
   for (int axis = 0; axis < 2; axis++) {
     const int64_t at = run.point[axis] * gather.step[axis] + offset[axis];
@@ -100,7 +100,9 @@ inline void copy_run(T* to, const T* from, int64_t n, int64_t limit) {
 
 template <class T>
 inline void copy_strided(T* __restrict to, const T* __restrict from, int64_t n, int64_t step) {
-  if (step == 2) {
+  if (step == 1) {
+    for (int64_t i = 0; i < n; i++) to[i] = from[i];
+  } else if (step == 2) {
     for (int64_t i = 0; i < n; i++) to[i] = from[2 * i];
   } else {
     for (int64_t i = 0; i < n; i++) to[i] = from[i * step];
@@ -111,20 +113,21 @@ inline void copy_strided(T* __restrict to, const T* __restrict from, int64_t n, 
 /// that channel, channels counted from first_channel; rows are `stride` apart. Columns from `columns` up to a whole
 /// vector are zeros.
 template <class T>
-void pack_panel(const Gather& gather, const Runs& runs, int64_t columns, int64_t first_channel, int64_t begin,
+void pack_panel(const PatchGather& gather, const PointRuns& runs, int64_t columns, int64_t first_channel, int64_t begin,
                 int64_t end, const T* source, T* panel, int64_t stride) {
   const int64_t plane = gather.source_size(), total = gather.batch * gather.channels * plane, taps = gather.taps;
-  Segment segments[768 / sizeof(float)];
+  PatchSegment segments[768 / sizeof(float)];
   for (int64_t tap = 0; tap < taps; tap++) {
     const int64_t first = begin > tap ? (begin - tap + taps - 1) / taps : 0;
     const int64_t last = end > tap ? (end - tap + taps - 1) / taps : 0;
     if (first >= last) continue;
-    for (int64_t i = 0; i < runs.count; i++) segments[i] = resolve(gather, runs.run[i], gather.offsets + 3 * tap);
+    for (int64_t i = 0; i < runs.count; i++)
+      segments[i] = resolve_segment(gather, runs.run[i], gather.offsets + 3 * tap);
     for (int64_t channel = first; channel < last; channel++) {
       T* row = panel + (channel * taps + tap - begin) * stride;
       for (int64_t i = 0; i < runs.count; i++) {
-        // Runs are written from left to right, so what one writes past its end is overwritten by the next.
-        const Segment& segment = segments[i];
+        // PointRuns are written from left to right, so what one writes past its end is overwritten by the next.
+        const PatchSegment& segment = segments[i];
         const int64_t from = segment.from + (first_channel + channel) * plane, n = segment.last - segment.first;
         fill_zeros(row, segment.column, segment.first);
         if (gather.step[2] == 1) {

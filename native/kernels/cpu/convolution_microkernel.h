@@ -9,12 +9,12 @@ namespace ondol::kernel::ONDOL_LEVEL {
 inline constexpr int tile_rows = ONDOL_VECTOR_BYTES == 64 ? 8 : 6;
 inline constexpr int tile_vectors = ONDOL_VECTOR_BYTES == 64 ? 3 : 2;
 
-/// c = a b (+ bias of each row, or + c), a [rows, depth] with a_stride from row to row, b [depth, vectors * lanes] with
-/// b_stride, c [rows, vectors * lanes] with c_stride. Each element is one chain of multiply-adds over depth, so that a
-/// result does not depend on the tile in which it is computed.
+/// c = a b (+ bias of each row, or + c), a [rows, depth] with a_stride from row to row and a_step along depth, b
+/// [depth, vectors * lanes] with b_stride, c [rows, vectors * lanes] with c_stride. Each element is one chain of
+/// multiply-adds over depth, so that a result does not depend on the tile in which it is computed.
 template <class T, int rows, int vectors>
-inline void product_tile(int64_t depth, const T* a, int64_t a_stride, const T* b, int64_t b_stride, const T* bias,
-                         bool accumulate, T* c, int64_t c_stride) {
+inline void product_tile(int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b, int64_t b_stride,
+                         const T* bias, bool accumulate, T* c, int64_t c_stride) {
   Vec<T> sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++) {
@@ -23,13 +23,13 @@ inline void product_tile(int64_t depth, const T* a, int64_t a_stride, const T* b
       sum[r][v] = accumulate ? load(c + r * c_stride + v * lanes<T>) : broadcast(bias ? bias[r] : T(0));
     }
   }
-  for (int64_t k = 0; k < depth; k++, b += b_stride) {
+  for (int64_t k = 0; k < depth; k++, a += a_step, b += b_stride) {
     Vec<T> right[vectors];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) right[v] = load(b + v * lanes<T>);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
-      const Vec<T> left = broadcast(a[r * a_stride + k]);
+      const Vec<T> left = broadcast(a[r * a_stride]);
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
     }
@@ -42,39 +42,39 @@ inline void product_tile(int64_t depth, const T* a, int64_t a_stride, const T* b
 }
 
 template <class T, int rows>
-inline void product_rows(int64_t vectors, int64_t depth, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
-                         const T* bias, bool accumulate, T* c, int64_t c_stride) {
+inline void product_rows(int64_t vectors, int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b,
+                         int64_t b_stride, const T* bias, bool accumulate, T* c, int64_t c_stride) {
   constexpr int width = tile_vectors * lanes<T>;
   for (; vectors >= tile_vectors; vectors -= tile_vectors, b += width, c += width) {
-    product_tile<T, rows, tile_vectors>(depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+    product_tile<T, rows, tile_vectors>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
   }
   if constexpr (tile_vectors == 3) {
-    if (vectors == 2) product_tile<T, rows, 2>(depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+    if (vectors == 2) product_tile<T, rows, 2>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
   }
-  if (vectors == 1) product_tile<T, rows, 1>(depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+  if (vectors == 1) product_tile<T, rows, 1>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
 }
 
 /// c [rows, vectors * lanes] = a [rows, depth] b [depth, vectors * lanes] + bias or c, as product_tile.
 template <class T>
-void product(int64_t rows, int64_t vectors, int64_t depth, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
-             const T* bias, bool accumulate, T* c, int64_t c_stride) {
+void product(int64_t rows, int64_t vectors, int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b,
+             int64_t b_stride, const T* bias, bool accumulate, T* c, int64_t c_stride) {
   const auto advance = [&](int64_t done) {
     a += done * a_stride, c += done * c_stride, rows -= done;
     if (bias) bias += done;
   };
   while (rows >= tile_rows) {
-    product_rows<T, tile_rows>(vectors, depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+    product_rows<T, tile_rows>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
     advance(tile_rows);
   }
   if (rows >= 4) {
-    product_rows<T, 4>(vectors, depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+    product_rows<T, 4>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
     advance(4);
   }
   if (rows >= 2) {
-    product_rows<T, 2>(vectors, depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+    product_rows<T, 2>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
     advance(2);
   }
-  if (rows == 1) product_rows<T, 1>(vectors, depth, a, a_stride, b, b_stride, bias, accumulate, c, c_stride);
+  if (rows == 1) product_rows<T, 1>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
 }
 
 // For products of two matrices that both run along their rows (a b^T), the vector axis is the summed one. An

@@ -28,8 +28,8 @@ inline bool is_depthwise(const ConvolutionShape& s) { return s.groups > 1 && s.c
 inline int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
 
 /// The reading of x by the output points.
-inline Gather input_gather(const ConvolutionShape& s, int64_t* offsets) {
-  Gather gather = {s.batch, s.channels_in, {}, {}, {}, volume(s.kernel), offsets};
+inline PatchGather input_gather(const ConvolutionShape& s, int64_t* offsets) {
+  PatchGather gather = {s.batch, s.channels_in, {}, {}, {}, volume(s.kernel), offsets};
   for (int axis = 0; axis < 3; axis++) {
     gather.source[axis] = s.input[axis], gather.points[axis] = s.output[axis], gather.step[axis] = s.stride[axis];
   }
@@ -48,7 +48,7 @@ inline Gather input_gather(const ConvolutionShape& s, int64_t* offsets) {
 /// The taps that contribute to the input points of one residue class modulo the stride: input = point * stride +
 /// residue on each axis. Such a tap k reads gy at (input + padding - k * dilation) / stride, which is point + offset.
 struct ResidueClass {
-  Gather gather;
+  PatchGather gather;
   int64_t residue[3];
   Scratch<int64_t> offsets;  // [taps, 3]
   Scratch<int64_t> tap;      // [taps]: position in the kernel

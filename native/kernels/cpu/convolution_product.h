@@ -9,7 +9,7 @@ namespace ondol::kernel::ONDOL_LEVEL {
 
 /// Where the results of a gathered product go: point p of the grid is element p * step + offset of [batch, channels,
 /// size...].
-struct Target {
+struct ProductTarget {
   int64_t channels, size[3], step[3], offset[3];
 
   int64_t plane() const { return size[0] * size[1] * size[2]; }
@@ -21,8 +21,8 @@ struct Target {
 template <class T>
 class GatheredProduct {
  public:
-  GatheredProduct(const Gather& gather, const Target& target, int64_t groups, const T* source, const T* weight,
-                  const T* bias, T* to)
+  GatheredProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
+                  const T* weight, const T* bias, T* to)
       : gather_(gather), target_(target), source_(source), weight_(weight), bias_(bias), to_(to) {
     rows_ = target.channels / groups;
     group_channels_ = gather.channels / groups;
@@ -74,7 +74,7 @@ class GatheredProduct {
     // Whole vectors of one image go straight to and, for a 1x1 kernel, straight from memory.
     const bool aligned = spans_ == gather_.batch && span_ == gather_.point_count() && columns % lanes<T> == 0;
     const bool in_place = aligned && contiguous_, unpacked = aligned && gather_.is_identity() && depth_ <= deepest;
-    Runs runs;
+    PointRuns runs;
     if (!in_place || !unpacked) split_into_runs(gather_.points, span * span_ + begin, columns, runs);
 
     T* c = in_place ? to_ + (span * target_.channels + target_channel) * span_ + begin : result;
@@ -86,20 +86,20 @@ class GatheredProduct {
       const int64_t depth = k + block_depth_ < depth_ ? block_depth_ : depth_ - k;
       if (unpacked) {
         const T* b = source_ + (span * gather_.channels + first_channel + k) * span_ + begin;
-        product(rows, vectors, depth, a + k, depth_, b, span_, bias, k > 0, c, c_stride);
+        product(rows, vectors, depth, a + k, depth_, 1, b, span_, bias, k > 0, c, c_stride);
       } else {
         pack_panel(gather_, runs, columns, first_channel, k, k + depth, source_, panel, panel_stride<T>);
-        product(rows, vectors, depth, a + k, depth_, panel, panel_stride<T>, bias, k > 0, c, c_stride);
+        product(rows, vectors, depth, a + k, depth_, 1, panel, panel_stride<T>, bias, k > 0, c, c_stride);
       }
       k += depth;
     } while (k < depth_);
     if (!in_place) scatter(runs, target_channel, rows, result);
   }
 
-  void scatter(const Runs& runs, int64_t first_channel, int64_t rows, const T* result) const {
+  void scatter(const PointRuns& runs, int64_t first_channel, int64_t rows, const T* result) const {
     for (int64_t r = 0; r < rows; r++) {
       for (int64_t i = 0; i < runs.count; i++) {
-        const Run& run = runs.run[i];
+        const PointRun& run = runs.run[i];
         int64_t at = run.image * target_.channels + first_channel + r;
         for (int axis = 0; axis < 3; axis++) {
           at = at * target_.size[axis] + run.point[axis] * target_.step[axis] + target_.offset[axis];
@@ -115,8 +115,8 @@ class GatheredProduct {
     }
   }
 
-  Gather gather_;
-  Target target_;
+  PatchGather gather_;
+  ProductTarget target_;
   const T *source_, *weight_, *bias_;
   T* to_;
   int64_t groups_, group_channels_, rows_, depth_, block_depth_;
