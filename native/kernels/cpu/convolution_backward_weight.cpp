@@ -16,7 +16,9 @@ class WeightGradient {
     rows_ = s.channels_out / s.groups;
     group_channels_ = s.channels_in / s.groups;
     columns_ = group_channels_ * gather.taps;
-    row_blocks_ = (rows_ + block_rows - 1) / block_rows;
+    row_blocks_ = (rows_ + most_rows - 1) / most_rows;
+    block_rows_ = ((rows_ + row_blocks_ - 1) / row_blocks_ + dot_rows - 1) / dot_rows * dot_rows;
+    row_blocks_ = (rows_ + block_rows_ - 1) / block_rows_;
     column_blocks_ = (columns_ + block_columns - 1) / block_columns;
     points_ = s.batch * gather.point_count();
     const int64_t chunks = (points_ + chunk - 1) / chunk;
@@ -31,8 +33,8 @@ class WeightGradient {
     const int64_t size = s_.channels_out * columns_;
     Scratch<T> partial(slices_ > 1 ? slices_ * size : 0);
     parallel_for(s_.groups * row_blocks_ * column_blocks_ * slices_, 1, [&](int64_t begin, int64_t end) {
-      Scratch<T> panel(block_columns * stride), rows(block_rows * stride);
-      Scratch<T> sums(block_rows * block_columns * lanes<T>);
+      Scratch<T> panel(block_columns * stride), rows(block_rows_ * stride);
+      Scratch<T> sums(block_rows_ * block_columns * lanes<T>);
       for (int64_t item = begin; item < end; item++) {
         const int64_t slice = item % slices_;
         compute(item / slices_, slice, panel.get(), rows.get(), sums.get(),
@@ -51,16 +53,16 @@ class WeightGradient {
   }
 
  private:
-  static constexpr int64_t block_rows = 60,
-                           block_columns = 48;  // multiples of the register tile: 60 * 48 vectors are 180 KB
+  // Multiples of the register tile: 72 * 48 vectors of partial sums are 221 KB.
+  static constexpr int64_t most_rows = 72, block_columns = 48;
   static constexpr int64_t chunk = 3 * panel_columns<T>, stride = chunk + 64 / sizeof(T);
   static constexpr int64_t enough_items = 64;
 
   void compute(int64_t block, int64_t slice, T* panel, T* rows, T* sums, T* to) const {
     const int64_t column_block = block % column_blocks_, row_block = block / column_blocks_ % row_blocks_;
     const int64_t group = block / (column_blocks_ * row_blocks_);
-    const int64_t first_row = row_block * block_rows, first_column = column_block * block_columns;
-    const int64_t row_count = first_row + block_rows < rows_ ? block_rows : rows_ - first_row;
+    const int64_t first_row = row_block * block_rows_, first_column = column_block * block_columns;
+    const int64_t row_count = first_row + block_rows_ < rows_ ? block_rows_ : rows_ - first_row;
     const int64_t column_count = first_column + block_columns < columns_ ? block_columns : columns_ - first_column;
     const int64_t channel = group * rows_ + first_row;
 
@@ -113,7 +115,7 @@ class WeightGradient {
   const PatchGather& gather_;
   const T *x_, *gy_;
   T* gw_;
-  int64_t rows_, columns_, group_channels_, row_blocks_, column_blocks_, points_, slice_chunks_, slices_;
+  int64_t rows_, columns_, group_channels_, block_rows_, row_blocks_, column_blocks_, points_, slice_chunks_, slices_;
 };
 
 }  // namespace

@@ -128,6 +128,11 @@ void dot_product(int64_t rows, int64_t columns, int64_t n, const T* a, int64_t a
   for (; rows >= dot_rows; rows -= dot_rows, a += dot_rows * a_stride, sums += dot_rows * sums_stride) {
     dot_row_block<T, dot_rows>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
   }
+  if constexpr (dot_rows > 4) {
+    for (; rows >= 4; rows -= 4, a += 4 * a_stride, sums += 4 * sums_stride) {
+      dot_row_block<T, 4>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
+    }
+  }
   for (; rows >= 2; rows -= 2, a += 2 * a_stride, sums += 2 * sums_stride) {
     dot_row_block<T, 2>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
   }
