@@ -29,7 +29,7 @@ class AttentionGradient {
           for_each_vector<T>(s.value_width, [&](int64_t c, auto part) {
             products += part.read(out + c, T(0)) * part.read(gout + c, T(0));
           });
-          products_.get()[i * s.queries + query] = sum_of(reinterpret_cast<const T*>(&products), lanes<T>);
+          products_.get()[i * s.queries + query] = add_lanes<T>(products);
         }
       }
     });

@@ -21,8 +21,8 @@ struct RunningSoftmax {
         const Vec<T> value = load(row + c);
         largest = value > largest ? value : largest;
       }
-      T top = most[r];
-      for (int lane = 0; lane < lanes<T>; lane++) top = largest[lane] > top ? largest[lane] : top;
+      const T seen = fold_lanes<T>(largest, [](Vec<T> x, Vec<T> y) { return x > y ? x : y; });
+      const T top = seen > most[r] ? seen : most[r];
       // Nothing seen so far: any finite number will do instead of -inf - -inf.
       const T base = top == -__builtin_inff() ? T(0) : top;
       Vec<T> total{};
@@ -31,8 +31,6 @@ struct RunningSoftmax {
         store(row + c, value);
         total += value;
       }
-      T added = 0;
-      for (int lane = 0; lane < lanes<T>; lane++) added += total[lane];
       if (top != most[r]) {
         const T factor = exp(broadcast(most[r] - base))[0];
         sum[r] *= factor;
@@ -40,7 +38,7 @@ struct RunningSoftmax {
           store(out + r * out_width + c, load(out + r * out_width + c) * factor);
         }
       }
-      sum[r] += added;
+      sum[r] += add_lanes<T>(total);
       most[r] = top;
     }
   }
@@ -56,9 +54,7 @@ void scores_by_rows(const ScoreTile& tile, int64_t width, const T* q, int64_t q_
       for_each_vector<T>(width, [&](int64_t i, auto part) {
         products += part.read(q + r * q_row + i, T(0)) * part.read(k + c * k_row + i, T(0));
       });
-      T sum = 0;
-      for (int lane = 0; lane < lanes<T>; lane++) sum += products[lane];
-      scores[r * key_block + c] = sum;
+      scores[r * key_block + c] = add_lanes<T>(products);
     }
     for (int64_t c = tile.keys; c < key_block; c++) scores[r * key_block + c] = 0;
   }

@@ -44,14 +44,14 @@ inline void product_tile(int64_t depth, const T* a, int64_t a_stride, int64_t a_
 template <class T, int rows>
 inline void product_rows(int64_t vectors, int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b,
                          int64_t b_stride, const T* bias, bool accumulate, T* c, int64_t c_stride) {
-  constexpr int width = tile_vectors * lanes<T>;
-  for (; vectors >= tile_vectors; vectors -= tile_vectors, b += width, c += width) {
-    product_tile<T, rows, tile_vectors>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
-  }
-  if constexpr (tile_vectors == 3) {
-    if (vectors == 2) product_tile<T, rows, 2>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
-  }
-  if (vectors == 1) product_tile<T, rows, 1>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
+  const auto tile = [&]<int count>() {
+    product_tile<T, rows, count>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
+    vectors -= count, b += count * lanes<T>, c += count * lanes<T>;
+  };
+  // Four vectors are two and two rather than three and one: a tile of one vector waits for its loads.
+  while (vectors > 4 || vectors == tile_vectors) tile.template operator()<tile_vectors>();
+  while (vectors >= 2) tile.template operator()<2>();
+  if (vectors == 1) tile.template operator()<1>();
 }
 
 /// c [rows, vectors * lanes] = a [rows, depth] b [depth, vectors * lanes] + bias or c, as product_tile.
