@@ -8,39 +8,49 @@ template <class T>
 struct RunningSoftmax {
   T most[query_block], sum[query_block];
 
-  void start(int64_t queries) {
-    for (int64_t r = 0; r < queries; r++) most[r] = -__builtin_inff(), sum[r] = 0;
+  void start() {
+    for (int64_t r = 0; r < query_block; r++) most[r] = -__builtin_inff(), sum[r] = 0;
   }
 
-  /// Scores become exp(score - most); what was summed before is scaled down if `most` has grown.
+  /// Scores become exp(score - most), and what was summed before is scaled down to the new `most`. Without a branch on
+  /// whether it grew: that is the toss of a coin, which no processor predicts.
   void add(int64_t queries, T* scores, T* out, int64_t out_width) {
-    for (int64_t r = 0; r < queries; r++) {
-      T* row = scores + r * key_block;
-      Vec<T> largest = load(row);
-      for (int64_t c = lanes<T>; c < key_block; c += lanes<T>) {
-        const Vec<T> value = load(row + c);
-        largest = value > largest ? value : largest;
-      }
-      const T seen = fold_lanes<T>(largest, [](Vec<T> x, Vec<T> y) { return x > y ? x : y; });
-      const T top = seen > most[r] ? seen : most[r];
+    T base[query_block] = {}, factor[query_block];
+    for (int64_t r = 0; r < queries; r++) base[r] = largest_of(scores + r * key_block, most[r]);
+    for (int64_t r = 0; r < query_block; r += lanes<T>) {
+      const Vec<T> top = load(base + r);
       // Nothing seen so far: any finite number will do instead of -inf - -inf.
-      const T base = top == -__builtin_inff() ? T(0) : top;
-      Vec<T> total{};
-      for (int64_t c = 0; c < key_block; c += lanes<T>) {
-        const Vec<T> value = exp(load(row + c) - base);
-        store(row + c, value);
-        total += value;
-      }
-      if (top != most[r]) {
-        const T factor = exp(broadcast(most[r] - base))[0];
-        sum[r] *= factor;
-        for (int64_t c = 0; c < out_width; c += lanes<T>) {
-          store(out + r * out_width + c, load(out + r * out_width + c) * factor);
-        }
-      }
-      sum[r] += add_lanes<T>(total);
-      most[r] = top;
+      const Vec<T> finite = top == -__builtin_inff() ? Vec<T>{} : top;
+      store(factor + r, exp(load(most + r) - finite));
+      store(most + r, top);
+      store(base + r, finite);
     }
+    for (int64_t r = 0; r < queries; r++) {
+      sum[r] = sum[r] * factor[r] + exponentials(scores + r * key_block, base[r]);
+      T* row = out + r * out_width;
+      for (int64_t c = 0; c < out_width; c += lanes<T>) store(row + c, load(row + c) * factor[r]);
+    }
+  }
+
+ private:
+  static T largest_of(const T* row, T start) {
+    Vec<T> largest = broadcast(start);
+    for (int64_t c = 0; c < key_block; c += lanes<T>) {
+      const Vec<T> value = load(row + c);
+      largest = value > largest ? value : largest;
+    }
+    return fold_lanes<T>(largest, [](Vec<T> x, Vec<T> y) { return x > y ? x : y; });
+  }
+
+  /// exp(row - base) in place, and its sum.
+  static T exponentials(T* row, T base) {
+    Vec<T> total{};
+    for (int64_t c = 0; c < key_block; c += lanes<T>) {
+      const Vec<T> value = exp(load(row + c) - base);
+      store(row + c, value);
+      total += value;
+    }
+    return add_lanes<T>(total);
   }
 };
 
@@ -82,7 +92,7 @@ void attention_forward(const AttentionShape& s, const AttentionForward<T>& a) {
       ScoreTile tile = score_tile(s, image, head, index, 0);
       const T* q = a.q + image * a.q_strides.batch + head * a.q_strides.head + tile.first_query * a.q_strides.row;
       RunningSoftmax<T> softmax;
-      softmax.start(tile.queries);
+      softmax.start();
       for (int64_t i = 0; i < tile.queries * out_width; i++) out.get()[i] = 0;
 
       for (int64_t block = 0; block < key_blocks; block++) {
