@@ -105,7 +105,7 @@ class AttentionGradient {
     for (int64_t r = 0; r < tile.queries; r++) {
       const T lse = a_.lse[first + r], base = lse == -__builtin_inff() ? T(0) : lse, dot = products_.get()[first + r];
       for (int64_t c = r * key_block; c < (r + 1) * key_block; c += lanes<T>) {
-        const Vec<T> p = exp(load(scores + c) - base);
+        const Vec<T> p = exp_flushed<T>(load(scores + c) - base);
         store(scores + c, p);
         store(slopes + c, scale * (p * (load(slopes + c) - dot)));
       }

@@ -21,7 +21,7 @@ struct RunningSoftmax {
       const Vec<T> top = load(base + r);
       // Nothing seen so far: any finite number will do instead of -inf - -inf.
       const Vec<T> finite = top == -__builtin_inff() ? Vec<T>{} : top;
-      store(factor + r, exp(load(most + r) - finite));
+      store(factor + r, exp_flushed<T>(load(most + r) - finite));
       store(most + r, top);
       store(base + r, finite);
     }
@@ -46,7 +46,7 @@ struct RunningSoftmax {
   static T exponentials(T* row, T base) {
     Vec<T> total{};
     for (int64_t c = 0; c < key_block; c += lanes<T>) {
-      const Vec<T> value = exp(load(row + c) - base);
+      const Vec<T> value = exp_flushed<T>(load(row + c) - base);
       store(row + c, value);
       total += value;
     }

@@ -92,6 +92,16 @@ inline bool is_hidden(const AttentionShape& s, const ScoreTile& tile) {
   return s.causal && tile.first_key >= tile.first_query + tile.queries;
 }
 
+/// exp(x) for x <= 0, with 0 for what would be denormal: those take the processor a hundred cycles each, and -inf,
+/// which stands for every hidden key, passes through them on its way to 0.
+template <class T>
+inline Vec<T> exp_flushed(Vec<T> x) {
+  constexpr T lowest = sizeof(T) == 4 ? T(-87) : T(-708);
+  const auto tiny = x < lowest;
+  const Vec<T> value = exp(tiny ? Vec<T>{} : x);
+  return tiny ? Vec<T>{} : value;
+}
+
 /// Products become scores: scale, mask; -inf for what is hidden and for the columns behind the last key.
 template <class T>
 inline void finish_scores(const AttentionShape& s, const ScoreTile& tile, const T* mask,
