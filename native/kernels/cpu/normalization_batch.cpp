@@ -43,7 +43,7 @@ void batch_norm_statistics(int64_t batch, int64_t channels, int64_t spatial, con
   if (spatial == 1) return strip_statistics(batch, channels, x, mean, variance);
   parallel_for(channels, row_grain(batch * spatial), [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; channel++) {
-      Moments moments = {0, 0, 0};
+      RowMoments moments = {0, 0, 0};
       for (int64_t image = 0; image < batch; image++) {
         moments.merge(moments_of(x + (image * channels + channel) * spatial, spatial));
       }

@@ -12,7 +12,7 @@ void group_norm_forward(int64_t batch, int64_t channels, int64_t spatial, int64_
   const int64_t width = channels / groups;
   parallel_for(batch * groups, row_grain(width * spatial), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const Moments moments = moments_of(x + row * width * spatial, width * spatial);
+      const RowMoments moments = moments_of(x + row * width * spatial, width * spatial);
       mean[row] = static_cast<T>(moments.mean);
       rstd[row] = static_cast<T>(reciprocal_deviation(moments, eps));
       const T center = mean[row];

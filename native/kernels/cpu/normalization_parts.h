@@ -41,11 +41,11 @@ inline void accumulate_sums(int64_t n, double (&totals)[count], F&& f) {
 }
 
 /// The number of elements, their mean, and the sum of squares of their distances from it.
-struct Moments {
+struct RowMoments {
   double count, mean, squares;
 
   /// Chan, Golub & LeVeque 1983.
-  void merge(const Moments& other) {
+  void merge(const RowMoments& other) {
     if (other.count == 0) return;
     const double total = count + other.count, difference = other.mean - mean;
     mean += difference * other.count / total;
@@ -56,7 +56,7 @@ struct Moments {
 
 /// In two passes over a row that the first one brings into the cache.
 template <class T>
-inline Moments moments_of(const T* x, int64_t n) {
+inline RowMoments moments_of(const T* x, int64_t n) {
   if (n == 0) return {0, 0, 0};
   double sum[1] = {0};
   accumulate_sums<T>(n, sum, [&](int64_t i, auto part, Vec<T>* sums) { sums[0] += part.read(x + i, T(0)); });
@@ -72,7 +72,7 @@ inline Moments moments_of(const T* x, int64_t n) {
   return {static_cast<double>(n), mean, around[1] - around[0] * around[0] / static_cast<double>(n)};
 }
 
-inline double reciprocal_deviation(const Moments& moments, double eps) {
+inline double reciprocal_deviation(const RowMoments& moments, double eps) {
   const double variance = moments.count > 0 ? moments.squares / moments.count : 0;
   return 1 / __builtin_sqrt((variance > 0 || variance != variance ? variance : 0) + eps);
 }

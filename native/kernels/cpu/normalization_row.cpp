@@ -21,7 +21,7 @@ void layer_norm_forward(int64_t rows, int64_t n, double eps, const T* x, const T
                         T* rstd) {
   parallel_for(rows, row_grain(n), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const Moments moments = moments_of(x + row * n, n);
+      const RowMoments moments = moments_of(x + row * n, n);
       mean[row] = static_cast<T>(moments.mean);
       rstd[row] = static_cast<T>(reciprocal_deviation(moments, eps));
       normalize_row(n, x + row * n, weight, bias, mean[row], rstd[row], y + row * n);
