@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <Python.h>
 #include <structmember.h>
 
 #include <map>

@@ -9,6 +9,7 @@
 #include "bindings/module.h"
 #include "bindings/types.h"
 #include "ops/functions.h"
+#include "tensor/pointwise.h"
 
 namespace nb = nanobind;
 

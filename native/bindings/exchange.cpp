@@ -230,11 +230,11 @@ std::optional<Dtype> numpy_scalar_dtype(PyObject* object) {
 
 Tensor tensor_from_array(PyObject* array_object) {
   nb::handle array(array_object);
-  std::string code = nb::cast<nb::str>(array.attr("dtype").attr("str")).c_str();
+  std::string code = nb::cast<std::string>(array.attr("dtype").attr("str"));
   if (code[0] == '>') value_error("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
   std::optional<Dtype> dtype = from_code(code.substr(1));
   if (!dtype)
-    type_error("can't convert np.ndarray of type numpy.", nb::cast<nb::str>(nb::str(array.attr("dtype"))).c_str(), ". The only supported types are: float64, "
+    type_error("can't convert np.ndarray of type numpy.", nb::str(array.attr("dtype")).c_str(), ". The only supported types are: float64, "
                "float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool.");
   auto item = static_cast<int64_t>(item_size(*dtype));
   Dims sizes = to_dims(nb::object(array.attr("shape")).ptr(), "shape"), bytes = to_dims(nb::object(array.attr("strides")).ptr(), "strides"), strides;

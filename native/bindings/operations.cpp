@@ -3,6 +3,7 @@
 // A callable serves as both: a type with Py_TPFLAGS_METHOD_DESCRIPTOR is called with self as first argument, without a bound method in
 // between.
 
+#include <Python.h>
 #include <structmember.h>
 
 #include <map>
@@ -141,7 +142,7 @@ PyObject* call_operator(PyObject* callable, PyObject* const* args, size_t nargsf
     for (const Signature& signature : *self->signatures) {
       Value values[kMaxParameters];
       Common common;
-      if (bind(signature, arguments, values, common, only ? &why : nullptr)) return run(self, signature, values, common);
+      if (python::bind(signature, arguments, values, common, only ? &why : nullptr)) return run(self, signature, values, common);
     }
     if (only) type_error(why);
     type_error(self->operation->name, "() received an invalid combination of arguments - got ", describe(arguments),

@@ -283,14 +283,14 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     static const char* names[] = {"cls", "data", "requires_grad", nullptr};
     PyObject *cls, *source;
-    int requires = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &source, &requires)) throw PythonError();
+    int on = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &source, &on)) throw PythonError();
     if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type))
       type_error("cls must be a subclass of Tensor");
     if (!is_tensor(source)) type_error("_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(source)->tp_name);
     Tensor tensor = detach(unwrap(source));
     tensor.impl()->own_version = Ref<VersionCounter>(new VersionCounter);
-    if (requires) mark_requires_grad(tensor, true);
+    if (on) mark_requires_grad(tensor, true);
     return wrap_as(reinterpret_cast<PyTypeObject*>(cls), tensor);
   });
 }

@@ -1,6 +1,7 @@
 // The Python type Tensor: its life, and its operators. Methods that operations provide are added in operations.cpp, the
 // rest in tensor_methods.cpp.
 
+#include <Python.h>
 #include <structmember.h>
 
 #include "autograd/node.h"
@@ -200,7 +201,7 @@ int assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
   });
 }
 
-Py_hash_t hash(PyObject* self) { return Py_HashPointer(self); }
+Py_hash_t hash(PyObject* self) { return _Py_HashPointer(self); }
 
 PyObject* get_dict(PyObject* self, void* context) { return PyObject_GenericGetDict(self, context); }
 

@@ -6,7 +6,9 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 
 void fill(AttentionKernels& kernels);
+void fill(ConversionKernels& kernels);
 void fill(ConvolutionKernels& kernels);
+void fill(FormulaKernels& kernels);
 void fill(NormalizationKernels& kernels);
 void fill(OptimizerKernels& kernels);
 void fill(PoolingKernels& kernels);
@@ -14,10 +16,13 @@ void fill(RecurrentKernels& kernels);
 void fill(ReductionKernels& kernels);
 void fill(ScanKernels& kernels);
 void fill(SoftmaxKernels& kernels);
+void fill(SortKernels& kernels);
 
 void fill(Table& table) {
   fill(table.attention);
+  fill(table.conversion);
   fill(table.convolution);
+  fill(table.formulas);
   fill(table.normalization);
   fill(table.optimizer);
   fill(table.pooling);
@@ -25,6 +30,7 @@ void fill(Table& table) {
   fill(table.reduction);
   fill(table.scan);
   fill(table.softmax);
+  fill(table.sort);
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

@@ -12,7 +12,11 @@ void add_math(FormulaKernels& kernels);
 void add_power(FormulaKernels& kernels);
 
 void fill(FormulaKernels& kernels) {
-  for (auto family : {add_arithmetic, add_comparison, add_integer, add_math, add_power}) family(kernels);
+  add_arithmetic(kernels);
+  add_comparison(kernels);
+  add_integer(kernels);
+  add_math(kernels);
+  add_power(kernels);
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL
