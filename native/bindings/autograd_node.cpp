@@ -156,8 +156,8 @@ PyTypeObject* class_for(const std::string& name) {
   PyTypeObject*& type = classes[name];
   if (!type) {
     auto* full_name = new std::string(name);  // types keep a pointer to their name
-    PyType_Slot none[] = {{0, nullptr}};
-    PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, none};
+    PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)}, {Py_tp_clear, reinterpret_cast<void*>(clear)}, {0, nullptr}};
+    PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
     Object bases = checked(PyTuple_Pack(1, node_type));
     type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())).release());
   }
