@@ -9,13 +9,42 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 
 
 _FUNCTIONS = {
+    "calculus": "cumulative_trapezoid diff gradient trapezoid trapz",
+    "comparison": "allclose argwhere equal is_same_size isclose isin isreal nonzero_static",
+    "diagonal": """
+        as_strided_scatter diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace tril_indices
+        triu_indices vander
+    """,
+    "distance": "cdist dist pdist renorm",
     "einsum": "einsum",
+    "histogram": "histogram histogramdd",
     "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
+    "stacking": """
+        atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
+        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack sum_to_size swapdims
+        take_along_dim tensor_split unravel_index vsplit vstack
+    """,
+    "statistics": """
+        aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile std_mean var_mean
+    """,
 }
 _METHODS = {
+    "calculus": "diff",
+    "comparison": "allclose argwhere equal is_same_size isclose isreal nonzero_static",
+    "diagonal": """
+        as_strided_scatter diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace
+    """,
+    "distance": "dist renorm",
+    "histogram": "histogram",
     "product": "addbmm addr cross ger inner kron vdot",
+    "stacking": """
+        dsplit fliplr flipud hsplit msort rot90 sum_to_size swapdims take_along_dim tensor_split unravel_index
+        vsplit
+    """,
+    "statistics": "aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile",
 }
 _INPLACE = {
+    "distance": "renorm",
     "product": "addbmm addr",
 }
 
