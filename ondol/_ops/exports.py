@@ -18,6 +18,14 @@ _FUNCTIONS = {
     "distance": "cdist dist pdist renorm",
     "einsum": "einsum",
     "histogram": "histogram histogramdd",
+    "linalg_function": "matrix_exp matrix_power",
+    "linalg_legacy": "cholesky det lu lu_solve pca_lowrank qr slogdet svd svd_lowrank",
+    "linalg_lstsq": "pinverse",
+    "linalg_lu": "lu_unpack",
+    "linalg_norm": "frobenius_norm norm norm_except_dim nuclear_norm",
+    "linalg_orthogonal": "geqrf orgqr ormqr",
+    "linalg_solve": "inverse logdet",
+    "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
     "stacking": """
         atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
@@ -36,6 +44,13 @@ _METHODS = {
     """,
     "distance": "dist renorm",
     "histogram": "histogram",
+    "linalg_function": "matrix_exp matrix_power",
+    "linalg_legacy": "cholesky det lu lu_solve qr slogdet svd",
+    "linalg_lstsq": "pinverse",
+    "linalg_norm": "norm",
+    "linalg_orthogonal": "geqrf orgqr ormqr",
+    "linalg_solve": "inverse logdet",
+    "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "product": "addbmm addr cross ger inner kron vdot",
     "stacking": """
         dsplit fliplr flipud hsplit msort rot90 sum_to_size swapdims take_along_dim tensor_split unravel_index
