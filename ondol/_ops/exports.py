@@ -27,6 +27,8 @@ _FUNCTIONS = {
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
+    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
+    "spectrum": "istft stft",
     "stacking": """
         atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
         combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack sum_to_size swapdims
@@ -35,6 +37,7 @@ _FUNCTIONS = {
     "statistics": """
         aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile std_mean var_mean
     """,
+    "window": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
 _METHODS = {
     "calculus": "diff",
@@ -52,6 +55,8 @@ _METHODS = {
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "product": "addbmm addr cross ger inner kron vdot",
+    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
+    "spectrum": "istft stft",
     "stacking": """
         dsplit fliplr flipud hsplit msort rot90 sum_to_size swapdims take_along_dim tensor_split unravel_index
         vsplit
@@ -61,6 +66,7 @@ _METHODS = {
 _INPLACE = {
     "distance": "renorm",
     "product": "addbmm addr",
+    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
 }
 
 FUNCTIONS = _by_name(_FUNCTIONS)

@@ -31,7 +31,7 @@ def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
         raise RuntimeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}")
     if n == 0:
         identity = ondol.eye(input.shape[-1], dtype=input.dtype, device=input.device)
-        return identity.expand(input.shape).clone()
+        return identity + input.tril(-1).triu()  # a zero that keeps the result on the tape
     base = inv(input) if n < 0 else input
     n, result = abs(n), None
     while True:
@@ -175,11 +175,11 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
     """
     if x.dtype == ondol.bool:
         raise RuntimeError("linalg.vander: Expected a floating point, complex, or integral tensor, got torch.bool")
-    if x.dim() < 1:
-        raise RuntimeError("linalg.vander: Expected x to have dimension at least 1")
-    if N is not None and N <= 1:
-        raise RuntimeError(f"N must be greater than 1, got {N}")
-    return rising_powers(x, x.shape[-1] if N is None else N)
+    x = x.unsqueeze(0) if x.dim() == 0 else x
+    count = x.shape[-1] if N is None else N
+    if count <= 1:
+        raise RuntimeError(f"N must be greater than 1, got {count}")
+    return rising_powers(x, count)
 
 
 def _named(function: Any, name: str) -> Any:

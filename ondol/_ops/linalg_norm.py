@@ -95,29 +95,27 @@ def matrix_norm(
     if ord in ("nuc", 2, -2):
         check_inexact(A, name)
         values = svdvals(A.movedim((rows, columns), (-2, -1)))
-        if ord == "nuc":
-            result = values.sum(-1)
-        else:
-            _require_values(values.shape[-1], ord, name)
-            result = values.amax(-1) if ord > 0 else values.amin(-1)
+        result = values.sum(-1, keepdim=True) if ord == "nuc" else _extreme(values, -1, ord, name)
+        result = result.squeeze(-1)
         if keepdim:
             for at in sorted((rows, columns)):
                 result = result.unsqueeze(at)
         return result
     summed, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    _require_values(A.shape[compared], ord, name)
-    sums = vector_norm(A, 1, summed, keepdim=True)
-    result = sums.amax(compared, keepdim=True) if ord > 0 else sums.amin(compared, keepdim=True)
+    result = _extreme(vector_norm(A, 1, summed, keepdim=True), compared, ord, name)
     if not keepdim:
         for at in sorted((rows, columns), reverse=True):
             result = result.squeeze(at)
     return result
 
 
-def _require_values(count: int, ord: Any, name: str) -> None:
-    if count == 0:
-        raise RuntimeError(f"{name}: Expected matrix to have at least one row and column for order {ord}: an empty "
-                           "dimension has no maximum or minimum")  # fmt: skip
+def _extreme(sizes: Tensor, dim: int, ord: Any, name: str) -> Tensor:
+    """The largest, or for a negative order the smallest, of numbers that are not negative."""
+    if sizes.shape[dim] == 0:
+        if ord < 0:
+            raise RuntimeError(f"{name}: order {ord} has no value for a matrix without rows or columns")
+        return sizes.sum(dim, keepdim=True)
+    return sizes.amax(dim, keepdim=True) if ord > 0 else sizes.amin(dim, keepdim=True)
 
 
 def linalg_norm(
