@@ -24,8 +24,6 @@ from ondol._ops.special import (
     bessel_y1,
     entr,
     erfcx,
-    gammainc,
-    gammaincc,
     i0,
     i0e,
     i1,
@@ -36,7 +34,6 @@ from ondol._ops.special import (
     modified_bessel_i1,
     modified_bessel_k0,
     modified_bessel_k1,
-    multigammaln,
     ndtr,
     ndtri,
     polygamma,
@@ -48,6 +45,9 @@ from ondol._ops.special import (
     xlogy,
     zeta,
 )
+from ondol._ops.special import igamma as gammainc
+from ondol._ops.special import igammac as gammaincc
+from ondol._ops.special import mvlgamma as multigammaln
 from ondol._ops.special_polynomial import (
     chebyshev_polynomial_t,
     chebyshev_polynomial_u,

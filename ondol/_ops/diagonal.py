@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import ondol
@@ -79,16 +78,6 @@ def slice_scatter(
     where = [slice(None)] * input.dim()
     where[wrap_dim(dim, input.dim())] = slice(start, end, step)
     return _replaced(input, src, lambda copy: copy[tuple(where)], "slice_scatter")
-
-
-@operation(method=True)
-def as_strided_scatter(
-    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
-) -> Tensor:
-    """A copy of the input with the elements that `as_strided` would show replaced by `src`."""
-    return _replaced(
-        input.contiguous(), src, lambda copy: copy.as_strided(size, stride, storage_offset or 0), "as_strided_scatter"
-    )
 
 
 def _replaced(input: Tensor, src: Tensor, place: Any, name: str) -> Tensor:

@@ -11,9 +11,15 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 _FUNCTIONS = {
     "calculus": "cumulative_trapezoid diff gradient trapezoid trapz",
     "comparison": "allclose argwhere equal is_same_size isclose isin isreal nonzero_static",
+    "copies": """
+        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
+        permute_copy scalar_tensor select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy
+        unbind_copy unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy
+        view_as_complex_copy view_as_real_copy view_copy
+    """,
     "diagonal": """
-        as_strided_scatter diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace tril_indices
-        triu_indices vander
+        diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace tril_indices triu_indices
+        vander
     """,
     "distance": "cdist dist pdist renorm",
     "einsum": "einsum",
@@ -26,12 +32,17 @@ _FUNCTIONS = {
     "linalg_orthogonal": "geqrf orgqr ormqr",
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
+    "pointwise": """
+        complex copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp
+        logaddexp2 nextafter polar positive rad2deg
+    """,
     "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
-    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
+    "scatter": "index_reduce put unique_consecutive",
+    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
     "spectrum": "istft stft",
     "stacking": """
         atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
-        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack sum_to_size swapdims
+        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack swapdims
         take_along_dim tensor_split unravel_index vsplit vstack
     """,
     "statistics": """
@@ -42,9 +53,8 @@ _FUNCTIONS = {
 _METHODS = {
     "calculus": "diff",
     "comparison": "allclose argwhere equal is_same_size isclose isreal nonzero_static",
-    "diagonal": """
-        as_strided_scatter diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace
-    """,
+    "copies": "unsafe_chunk unsafe_split unsafe_split_with_sizes",
+    "diagonal": "diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace",
     "distance": "dist renorm",
     "histogram": "histogram",
     "linalg_function": "matrix_exp matrix_power",
@@ -54,19 +64,25 @@ _METHODS = {
     "linalg_orthogonal": "geqrf orgqr ormqr",
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
+    "pointwise": """
+        copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp logaddexp2
+        nextafter positive rad2deg
+    """,
     "product": "addbmm addr cross ger inner kron vdot",
-    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
+    "scatter": "index_reduce put unique_consecutive",
+    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
     "spectrum": "istft stft",
     "stacking": """
-        dsplit fliplr flipud hsplit msort rot90 sum_to_size swapdims take_along_dim tensor_split unravel_index
-        vsplit
+        dsplit fliplr flipud hsplit msort rot90 swapdims take_along_dim tensor_split unravel_index vsplit
     """,
     "statistics": "aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile",
 }
 _INPLACE = {
     "distance": "renorm",
+    "pointwise": "copysign deg2rad float_power gcd heaviside hypot lcm ldexp nextafter rad2deg",
     "product": "addbmm addr",
-    "special": "gammainc gammaincc i0 igamma igammac logit multigammaln mvlgamma polygamma sinc xlogy",
+    "scatter": "index_reduce put",
+    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
 }
 
 FUNCTIONS = _by_name(_FUNCTIONS)

@@ -10,7 +10,7 @@ import numpy as np
 import ondol
 from ondol import Tensor
 from ondol._ops import special_numpy as kernel
-from ondol._ops.checks import floating
+from ondol._ops.checks import floating, require_tensor
 from ondol._ops.host import to_numpy
 from ondol._ops.registry import operation
 from ondol._ops.special_pointwise import binary, two_tensors, unary
@@ -226,23 +226,25 @@ def _gamma_density(a: Tensor, x: Tensor, _: Tensor) -> Tensor:
     return ondol.exp((a - 1) * ondol.log(x) - x - ondol.lgamma(a))
 
 
-@operation(method=True, inplace=True, aliases=("gammainc",))
+@operation(method=True, inplace=True)
 def igamma(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The regularised lower incomplete gamma function P(a, x); differentiable in x.
 
     >>> ondol.igamma(ondol.tensor([1.0]), ondol.tensor([0.0]))
     tensor([0.])
     """
+    require_tensor(other, "igamma", "other")
     return binary(input, other, _lower, (None, _gamma_density), "igamma")
 
 
-@operation(method=True, inplace=True, aliases=("gammaincc",))
+@operation(method=True, inplace=True)
 def igammac(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The regularised upper incomplete gamma function Q(a, x) = 1 - P(a, x); differentiable in x."""
+    require_tensor(other, "igammac", "other")
     return binary(input, other, _upper, (None, lambda a, x, y: -_gamma_density(a, x, y)), "igammac")
 
 
-@operation(method=True, inplace=True, aliases=("multigammaln",))
+@operation(method=True, inplace=True)
 def mvlgamma(input: Tensor, p: int, *, out: Any = None) -> Tensor:
     """The logarithm of the gamma function of p dimensions: p (p - 1)/4 log π + Σ lgamma(x - j/2) for j < p."""
     if p < 1:
@@ -284,7 +286,10 @@ def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor
 @operation(method=True, inplace=True)
 def sinc(input: Tensor, *, out: Any = None) -> Tensor:
     """sin(πx) / (πx), 1 at zero."""
-    x = floating(input) * math.pi
+    x = floating(input)
+    if x.dtype in (ondol.float16, ondol.bfloat16):  # the product with π would lose too many bits
+        return sinc(x.to(ondol.float32)).to(x.dtype)
+    x = x * math.pi
     zero = x == 0
     safe = ondol.where(zero, ondol.ones_like(x), x)
-    return ondol.where(zero, 1 - x * x / 6, ondol.sin(safe) / safe)
+    return ondol.where(zero, 1 - x * x / 6, ondol.sin(safe) / safe)  # the series keeps derivatives at zero

@@ -391,18 +391,6 @@ def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return input.transpose(dim0, dim1)
 
 
-@operation(method=True)
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
-    """Sum over the dimensions that broadcasting from `size` would have spread: its derivative."""
-    target = list(flat_arguments(size))
-    extra = input.dim() - len(target)
-    if extra < 0 or any(want not in (1, have) for want, have in zip(target, input.shape[extra:])):
-        raise RuntimeError(f"size {{{target}}} is not expandable to size {{{list(input.shape)}}}.")
-    dims = [*range(extra), *(at + extra for at, want in enumerate(target) if want == 1 != input.shape[at + extra])]
-    result = input.sum(dims, keepdim=True, dtype=input.dtype) if dims else input
-    return result.reshape(target)
-
-
 def dims_or_all(input: Tensor, dims: Any) -> tuple[int, ...]:
     """The given dimensions counted from the front; all of them for None or an empty list."""
     if dims is None or (not isinstance(dims, int) and len(dims) == 0):
