@@ -67,4 +67,4 @@ for _fields, _names in _FIELDS.items():
     for _name in _names.split():
         globals()[_name] = _make(_name, tuple(_fields.split()))
 
-__all__ = sorted(name for names in _FIELDS.values() for name in names.split())  # noqa: PLE0605
+__all__ = sorted(name for names in _FIELDS.values() for name in names.split())

@@ -1,4 +1,4 @@
-"""Special functions: PyTorch's `torch.special`. Those that are pointwise natives elsewhere appear here by their names."""
+"""Special functions: PyTorch's `torch.special`. Those that are pointwise natives elsewhere appear here too."""
 
 from ondol import (
     digamma,

@@ -118,7 +118,9 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if input.dtype in (ondol.bool, ondol.uint8):
-        raise RuntimeError(f"torch.gradient only supports floating point, complex and signed integers, got {input.dtype}")
+        raise RuntimeError(
+            f"torch.gradient only supports floating point, complex and signed integers, got {input.dtype}"
+        )
     dims = dims_or_all(input, dim)
     spacings = _one_for_each(spacing, dims)
     results = []

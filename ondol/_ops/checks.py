@@ -36,10 +36,11 @@ def floating(tensor: Tensor) -> Tensor:
     return tensor if is_inexact(tensor) else tensor.to(ondol.get_default_dtype())
 
 
-def require_tensor(value: Any, function: str, argument: str) -> None:
-    """TypeError unless the value is a tensor."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{function}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+def require_tensors(function: str, **arguments: Any) -> None:
+    """TypeError unless every one of the named arguments is a tensor."""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}")
 
 
 def flat_arguments(arguments: Sequence[Any]) -> tuple[Any, ...]:

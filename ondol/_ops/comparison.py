@@ -6,7 +6,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import is_inexact, require_tensor
+from ondol._ops.checks import is_inexact, require_tensors
 from ondol._ops.registry import operation
 
 
@@ -17,7 +17,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     >>> ondol.isclose(ondol.tensor([1.0, 2.0]), ondol.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
-    require_tensor(other, "isclose", "other")
+    require_tensors("isclose", other=other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"{other.dtype} did not match {input.dtype}: isclose compares tensors of one dtype")
     if rtol < 0 or atol < 0:
@@ -56,7 +56,9 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 
 @operation
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None) -> Tensor:
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None
+) -> Tensor:
     """Which elements occur among `test_elements`, in the shape of `elements`; one of the two may be a number.
 
     >>> ondol.isin(ondol.tensor([1, 2, 3]), ondol.tensor([2, 3]))

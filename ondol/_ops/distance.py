@@ -35,9 +35,7 @@ def p_norm(difference: Tensor, p: float, dim: Any, keepdim: bool = False) -> Ten
 
 
 @operation
-def cdist(
-    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
-) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norm distance of every row of `x1` (B, P, M) to every row of `x2` (B, R, M): (B, P, R).
 
     Batch dimensions broadcast. Euclidean distances of more than 25 rows come from one matrix product,

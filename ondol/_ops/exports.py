@@ -11,6 +11,7 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 _FUNCTIONS = {
     "calculus": "cumulative_trapezoid diff gradient trapezoid trapz",
     "comparison": "allclose argwhere equal is_same_size isclose isin isreal nonzero_static",
+    "complex_number": "complex polar",
     "copies": """
         alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
         permute_copy scalar_tensor select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy
@@ -33,8 +34,8 @@ _FUNCTIONS = {
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "pointwise": """
-        complex copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp
-        logaddexp2 nextafter polar positive rad2deg
+        copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp logaddexp2
+        nextafter positive rad2deg
     """,
     "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
     "scatter": "index_reduce put unique_consecutive",

@@ -104,7 +104,9 @@ def _axes(input: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], list[int | 
             dims = tuple(range(input.dim()))
         else:
             if len(s) > input.dim():
-                raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {input.dim()} dimensions.")
+                raise RuntimeError(
+                    f"Got shape with {len(s)} values but input tensor only has {input.dim()} dimensions."
+                )
             dims = tuple(range(input.dim() - len(s), input.dim()))
     else:
         dim = [dim] if isinstance(dim, int) else list(dim)

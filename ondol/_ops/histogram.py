@@ -57,7 +57,7 @@ def histogram(
     the integral over the bins is 1.
 
     >>> ondol.histogram(ondol.tensor([1.0, 2.0, 1.0]), bins=2, range=(0.0, 3.0)).hist
-    tensor([0., 3.])
+    tensor([2., 1.])
     """
     given = [bins] if isinstance(bins, int) else bins
     if isinstance(bins, Tensor) and bins.dim() != 1:

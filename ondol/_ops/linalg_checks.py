@@ -35,13 +35,17 @@ def check_square(tensor: Tensor, name: str, argument: str = "A") -> None:
     check_matrix(tensor, name, argument)
     rows, columns = tensor.shape[-2:]
     if rows != columns:
-        raise RuntimeError(f"{name}: {argument} must be batches of square matrices, but they are {rows} by {columns} matrices")
+        raise RuntimeError(
+            f"{name}: {argument} must be batches of square matrices, but they are {rows} by {columns} matrices"
+        )
 
 
 def check_same_dtype(one: Tensor, other: Tensor, name: str) -> None:
     """Both of one dtype."""
     if one.dtype != other.dtype:
-        raise RuntimeError(f"{name}: Expected both inputs to have the same dtype, but got {one.dtype} and {other.dtype}")
+        raise RuntimeError(
+            f"{name}: Expected both inputs to have the same dtype, but got {one.dtype} and {other.dtype}"
+        )
 
 
 def common_batch(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:

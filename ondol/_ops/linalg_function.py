@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
             [0., 1.]])
     """
     if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
-        raise RuntimeError(f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}")
+        raise RuntimeError(
+            f"linalg.matrix_power: A must be batches of square matrices, but they are {list(input.shape)}"
+        )
     if n == 0:
         identity = ondol.eye(input.shape[-1], dtype=input.dtype, device=input.device)
         return identity + input.tril(-1).triu()  # a zero that keeps the result on the tape
@@ -98,7 +101,9 @@ def matrix_exp(input: Tensor) -> Tensor:
     """
     if input.dtype in (ondol.bfloat16, ondol.float16):
         if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
-            raise RuntimeError(f"linalg.matrix_exp: A must be batches of square matrices, but they are {list(input.shape)}")
+            raise RuntimeError(
+                f"linalg.matrix_exp: A must be batches of square matrices, but they are {list(input.shape)}"
+            )
         return matrix_exp(input.to(ondol.float32)).to(input.dtype)
     check_square(input, "linalg.matrix_exp")
     return _MatrixExponential.apply(input)
@@ -117,16 +122,18 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     for at, tensor in enumerate(tensors):
         allowed = (1, 2) if at in (0, len(tensors) - 1) else (2,)
         if tensor.dim() not in allowed:
-            raise RuntimeError(f"multi_dot(): tensor {at} must be {' or '.join(f'{n}D' for n in allowed)} but got {tensor.dim()}D")
+            raise RuntimeError(
+                f"multi_dot(): tensor {at} must be {' or '.join(f'{n}D' for n in allowed)} but got {tensor.dim()}D"
+            )
         if tensor.dtype != tensors[0].dtype:
-            raise RuntimeError(f"multi_dot(): all tensors must have be the same dtype but tensor {at} is {tensor.dtype} "
-                               f"and tensor 0 {tensors[0].dtype}")  # fmt: skip
+            raise RuntimeError(f"multi_dot(): all tensors must be of the same dtype but tensor {at} is "
+                               f"{tensor.dtype} and tensor 0 {tensors[0].dtype}")  # fmt: skip
     row, column = tensors[0].dim() == 1, tensors[-1].dim() == 1
     if row:
         tensors[0] = tensors[0].unsqueeze(0)
     if column:
         tensors[-1] = tensors[-1].unsqueeze(-1)
-    for at, (one, other) in enumerate(zip(tensors, tensors[1:])):
+    for at, (one, other) in enumerate(itertools.pairwise(tensors)):
         if one.shape[-1] != other.shape[0]:
             raise RuntimeError(f"multi_dot(): tensors {at} and {at + 1} with shapes {list(one.shape)} and "
                                f"{list(other.shape)} cannot be multiplied")  # fmt: skip

@@ -115,7 +115,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     `driver` is gelsy (default), gels, gelsd or gelss; all of them are computed from the singular values here. Residuals
     are given for m > n and full rank by all but gelsy, the rank by all but gels, singular values by gelsd and gelss.
 
-    >>> ondol.linalg.lstsq(ondol.tensor([[1.0], [1.0]]), ondol.tensor([[1.0], [3.0]])).solution
+    >>> ondol.linalg.lstsq(ondol.tensor([[1.0], [1.0]]), ondol.tensor([[1.0], [3.0]])).solution.round(decimals=3)
     tensor([[2.]])
     """
     name = "torch.linalg.lstsq"
@@ -127,7 +127,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     vector = B.dim() == 1 or (A.dim() - 1 == B.dim() and B.shape == A.shape[:-1])
     rhs = B.unsqueeze(-1) if vector else B
     if rhs.dim() < 2 or rhs.shape[-2] != A.shape[-2]:
-        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2), got A {list(A.shape)} and B {list(B.shape)}")
+        raise RuntimeError(
+            f"{name}: input.size(-2) should match other.size(-2), got A {list(A.shape)} and B {list(B.shape)}"
+        )
     rows, columns = A.shape[-2:]
     cut = ondol.finfo(A.dtype).eps * max(rows, columns) if rcond is None else rcond
     A, rhs = common_batch(A, rhs)

@@ -119,8 +119,8 @@ def lu_unpack(
 ) -> Any:
     """P, L and U from what `ondol.linalg.lu_factor` returned; what is not asked for is empty."""
     if unpack_pivots and LU_pivots.dtype != ondol.int32:
-        raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype. "
-                           f"Note: this function is intended to be used with the output produced by torch.linalg.lu_factor, got {LU_pivots.dtype}")  # fmt: skip
+        raise RuntimeError(f"torch.lu_unpack: LU_pivots is expected to be a tensor of torch.int32 dtype, as "
+                           f"torch.linalg.lu_factor returns it, got {LU_pivots.dtype}")  # fmt: skip
     check_matrix(LU_data, "torch.lu_unpack", "LU_data")
     empty = LU_data.new_zeros(0)
     order = permutation_matrix(LU_pivots, LU_data.shape[-2], LU_data.dtype) if unpack_pivots else empty

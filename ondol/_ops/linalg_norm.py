@@ -24,8 +24,8 @@ def _converted(tensor: Tensor, dtype: Any, name: str) -> Tensor:
         kind = "complex" if tensor.is_complex() else "real"
         raise RuntimeError(f"{name} expected dtype to be {kind} for {kind} inputs, but got {dtype}")
     if not ondol.can_cast(tensor.dtype, dtype) or ondol.promote_types(tensor.dtype, dtype) != dtype:
-        raise RuntimeError(f"{name}: the dtype of the input ({tensor.dtype}) should be convertible without narrowing to "
-                           f"the specified dtype ({dtype})")  # fmt: skip
+        raise RuntimeError(f"{name}: the dtype of the input ({tensor.dtype}) should be convertible without narrowing "
+                           f"to the specified dtype ({dtype})")  # fmt: skip
     return tensor.to(dtype)
 
 

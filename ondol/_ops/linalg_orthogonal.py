@@ -70,11 +70,13 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     """
     check_matrix(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     if mode == "r":
         if ondol.is_grad_enabled() and A.requires_grad:
             raise RuntimeError("The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
-                               "Please use linalg.qr(A, mode='reduced') if you are going to require gradients")  # fmt: skip
+                               "Please use linalg.qr(A, mode='reduced') if you require gradients")  # fmt: skip
         return ondol.return_types.linalg_qr((A.new_zeros(0), to_tensor(np.linalg.qr(to_numpy(A), "r"), A)))
     return ondol.return_types.linalg_qr(_QR.apply(A, mode))
 
@@ -104,8 +106,8 @@ def _check_reflectors(A: Tensor, tau: Tensor, name: str) -> None:
     if A.shape[-1] < tau.shape[-1]:
         raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if tau.dim() != A.dim() - 1 or tau.shape[:-1] != A.shape[:-2]:
-        raise RuntimeError(f"{name}: Expected tau to have one dimension less than input and its batch shape, but got tau "
-                           f"{list(tau.shape)} and input {list(A.shape)}")  # fmt: skip
+        raise RuntimeError(f"{name}: Expected tau to have one dimension less than input and its batch shape, but "
+                           f"got tau {list(tau.shape)} and input {list(A.shape)}")  # fmt: skip
     if tau.dtype != A.dtype:
         raise RuntimeError(f"{name}: tau dtype {tau.dtype} does not match input dtype {A.dtype}")
 
@@ -127,7 +129,7 @@ def orgqr(input: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
 def ormqr(
     input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False, *, out: Any = None
 ) -> Tensor:
-    """Q times `other` (or `other` times Q unless `left`), for the whole Q = H₁ … H_k of reflectors; Qᴴ if `transpose`."""
+    """Q times `other` (`other` times Q unless `left`), for the whole Q = H₁ … H_k of reflectors; Qᴴ if `transpose`."""
     check_matrix(input, "ormqr", "input")
     check_matrix(other, "ormqr", "other")
     if other.shape[-2 if left else -1] != input.shape[-2]:

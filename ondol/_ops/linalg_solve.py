@@ -18,14 +18,12 @@ from ondol._ops.linalg_checks import (
     common_batch,
     raise_if_failed,
 )
-from ondol._ops.linalg_numpy import flat_batch
+from ondol._ops.linalg_numpy import flat_batch, lu_factor
 from ondol._ops.registry import operation
 
 
 def _singular_at(matrices: np.ndarray) -> np.ndarray:
-    """LAPACK's info of each matrix: the first pivot that is zero, counted from 1, or 0. Costly; asked after a failure."""
-    from ondol._ops.linalg_numpy import lu_factor
-
+    """LAPACK's info of each matrix, asked after a failure: the first pivot that is zero, counted from 1, or 0."""
     return lu_factor(flat_batch(matrices))[2].reshape(matrices.shape[:-2])
 
 
@@ -66,7 +64,7 @@ def is_vector_rhs(A: Tensor, B: Tensor) -> bool:
 
 @operation(namespace="linalg")
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Any:
-    """(X, info) of `solve`: info is 0, or the number of the first pivot that is zero, where X holds no useful numbers."""
+    """(X, info) of `solve`: info is 0, or the number of the first pivot that is zero, where X is of no use."""
     name = "linalg.solve"
     check_square(A, name)
     check_inexact(B, name)
@@ -87,7 +85,9 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     if result.numel() and bool(failed.any()):
         info = to_tensor(_singular_at(to_numpy(A)), info)
     if check_errors:
-        raise_if_failed(info, "linalg.solve_ex", "The solver failed because the input matrix is singular.", batched=A.dim() > 2)
+        raise_if_failed(
+            info, "linalg.solve_ex", "The solver failed because the input matrix is singular.", batched=A.dim() > 2
+        )
     return ondol.return_types.linalg_solve_ex((result.squeeze(-1) if vector else result, info))
 
 
@@ -101,7 +101,9 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor
     tensor([1., 1.])
     """
     result, info = solve_ex(A, B, left=left)
-    raise_if_failed(info, "torch.linalg.solve", "The solver failed because the input matrix is singular.", batched=A.dim() > 2)
+    raise_if_failed(
+        info, "torch.linalg.solve", "The solver failed because the input matrix is singular.", batched=A.dim() > 2
+    )
     return result
 
 
@@ -141,7 +143,9 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     return ondol.return_types.linalg_inv_ex((inverse, info))
 
 
-_SINGULAR = "The diagonal element {} is zero, the inversion could not be completed because the input matrix is singular."
+_SINGULAR = (
+    "The diagonal element {} is zero, the inversion could not be completed because the input matrix is singular."
+)
 
 
 @operation(namespace="linalg")
@@ -226,7 +230,7 @@ def slogdet(A: Tensor, *, out: Any = None) -> Any:
     """(sign, logabsdet) of square matrices: the determinant is `sign * exp(logabsdet)`, without overflow.
 
     >>> ondol.linalg.slogdet(-ondol.eye(1)).sign
-    tensor([-1.])
+    tensor(-1.)
     """
     check_square(A, "linalg.slogdet")
     return ondol.return_types.linalg_slogdet(_SignLogDeterminant.apply(A))
@@ -249,8 +253,8 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     rows, columns = list(A.shape[:ind]), list(A.shape[ind:])
     if element_count(rows) != element_count(columns):
-        raise RuntimeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), "
-                           f"but got {element_count(columns)} != {element_count(rows)}")  # fmt: skip
+        raise RuntimeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind])"
+                           f", but got {element_count(columns)} != {element_count(rows)}")  # fmt: skip
     inverse, info = inv_ex(A.reshape(element_count(rows), element_count(columns)))
     raise_if_failed(info, "linalg.tensorinv", _SINGULAR, batched=False)
     return inverse.reshape([*columns, *rows])
@@ -268,5 +272,3 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> T
                            f"prod(self.shape[:other.ndim]), but got shape {list(A.shape)}")  # fmt: skip
     size = element_count(shape)
     return solve(A.reshape(element_count(B.shape), size), B.reshape(-1)).reshape(shape)
-
-

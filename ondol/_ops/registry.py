@@ -137,5 +137,3 @@ def _inplace_method(name: str, module: str) -> Callable:
 
     method.__name__, method.__qualname__ = f"{name}_", f"Tensor.{name}_"
     return method
-
-

@@ -28,10 +28,14 @@ def index_reduce(
     if index.dtype not in (ondol.int32, ondol.int64):
         raise RuntimeError(f"index_reduce(): Expected dtype int32/int64 for index, got {index.dtype}")
     if source.dtype != input.dtype:
-        raise RuntimeError(f"index_reduce(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"index_reduce(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}"
+        )
     dim = wrap_dim(dim, input.dim())
     if input.dim() == 0:
-        return index_reduce(input.reshape(1), 0, index.reshape(-1), source.reshape(-1), reduce, include_self=include_self).reshape(())
+        return index_reduce(
+            input.reshape(1), 0, index.reshape(-1), source.reshape(-1), reduce, include_self=include_self
+        ).reshape(())
     shape = [1] * source.dim()
     shape[dim] = -1
     places = index.to(ondol.int64).reshape(shape).expand(source.shape)
@@ -49,7 +53,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if index.dtype not in (ondol.int32, ondol.int64):
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {index.dtype}")
     if source.dtype != input.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got {input.dtype} and {source.dtype}"
+        )
     if index.numel() != source.numel():
         raise RuntimeError(f"put_(): Expected source and index to have the same number of elements, but got "
                            f"source.numel() = {source.numel()}, index.numel() = {index.numel()}")  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import ondol
 from ondol import Tensor
 from ondol._ops import special_numpy as kernel
-from ondol._ops.checks import floating, require_tensor
+from ondol._ops.checks import floating, require_tensors
 from ondol._ops.host import to_numpy
 from ondol._ops.registry import operation
 from ondol._ops.special_pointwise import binary, two_tensors, unary
@@ -233,14 +233,14 @@ def igamma(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> ondol.igamma(ondol.tensor([1.0]), ondol.tensor([0.0]))
     tensor([0.])
     """
-    require_tensor(other, "igamma", "other")
+    require_tensors("igamma", input=input, other=other)
     return binary(input, other, _lower, (None, _gamma_density), "igamma")
 
 
 @operation(method=True, inplace=True)
 def igammac(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The regularised upper incomplete gamma function Q(a, x) = 1 - P(a, x); differentiable in x."""
-    require_tensor(other, "igammac", "other")
+    require_tensors("igammac", input=input, other=other)
     return binary(input, other, _upper, (None, lambda a, x, y: -_gamma_density(a, x, y)), "igammac")
 
 

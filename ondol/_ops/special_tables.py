@@ -1,8 +1,8 @@
 """Chebyshev coefficients of special functions, lowest first, for `chebyshev` in `special_numpy.py`.
 
 Our own expansions: interpolation in Chebyshev nodes at 40 digits, cut where terms fall below 1e-18 of the largest. The
-splitting of each function into smooth factors is that of Luke 1969, "The special functions and their approximations", and
-for erfc of Shepherd & Laframboise 1981.
+splitting of each function into smooth factors is that of Luke 1969, "The special functions and their approximations",
+and for erfc of Shepherd & Laframboise 1981.
 """
 
 # fmt: off

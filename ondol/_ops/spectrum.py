@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import ondol
 from ondol import Tensor
@@ -46,10 +45,12 @@ def _padded(signal: Tensor, amount: int, mode: str) -> Tensor:
         shape = [*signal.shape[:-1], amount]
         return ondol.cat([signal[..., :1].expand(shape), signal, signal[..., -1:].expand(shape)], -1)
     if mode not in ("reflect", "circular"):
-        raise NotImplementedError(f"stft: unrecognised padding mode {mode}; use reflect, constant, replicate or circular")
+        raise NotImplementedError(
+            f"stft: unrecognised padding mode {mode}; use reflect, constant, replicate or circular"
+        )
     if amount >= size + (mode == "circular"):
         raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
-                           f"padding ({amount}, {amount}) at dimension {signal.dim() - 1} of input {list(signal.shape)}")  # fmt: skip
+                           f"padding ({amount}, {amount}) of input {list(signal.shape)}")  # fmt: skip
     if mode == "circular":
         return ondol.cat([signal[..., size - amount :], signal, signal[..., :amount]], -1)
     before, after = signal[..., 1 : amount + 1].flip(-1), signal[..., size - 1 - amount : size - 1].flip(-1)
@@ -64,9 +65,9 @@ def stft(
 ) -> Tensor:  # fmt: skip
     """The spectra of overlapping windows of signals (L) or (B, L): (B, bins, frames), complex.
 
-    Frames of `n_fft` points start every `hop_length` (n_fft // 4) ones; with `center` the signal is padded so that frame
-    t is centred at t hop_length. `normalized` divides by √n_fft. Without `return_complex` real and imaginary parts come
-    along a new last dimension.
+    Frames of `n_fft` points start every `hop_length` (n_fft // 4) ones; with `center` the signal is padded so that
+    frame t is centred at t hop_length. `normalized` divides by √n_fft. Without `return_complex` real and imaginary
+    parts come along a new last dimension.
 
     >>> ondol.stft(ondol.ones(8), 4, return_complex=True).shape
     torch.Size([3, 9])

@@ -7,7 +7,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import flat_arguments, require_tensor, wrap_dim, wrap_dims
+from ondol._ops.checks import flat_arguments, require_tensors, wrap_dim, wrap_dims
 from ondol._ops.registry import operation
 
 
@@ -131,10 +131,9 @@ def tensor_split(
 
 
 def _split_along(input: Tensor, where: Any, dim: int, name: str) -> tuple[Tensor, ...]:
-    if isinstance(where, int):
-        if where <= 0 or input.shape[dim] % where:
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-                               f"{input.shape[dim]} is not divisible by the split_size {where}!")  # fmt: skip
+    if isinstance(where, int) and (where <= 0 or input.shape[dim] % where):
+        raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                           f"{input.shape[dim]} is not divisible by the split_size {where}!")  # fmt: skip
     return tensor_split(input, where, dim)
 
 
@@ -142,7 +141,9 @@ def _split_along(input: Tensor, where: Any, dim: int, name: str) -> tuple[Tensor
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Split along the second dimension, or the first of a vector, into equal parts or at indices."""
     if input.dim() < 1:
-        raise RuntimeError("torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!")
+        raise RuntimeError(
+            "torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!"
+        )
     return _split_along(input, indices_or_sections, 0 if input.dim() == 1 else 1, "hsplit")
 
 
@@ -176,7 +177,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if not tensors:
         return ondol.empty(1, 0)
     for at, tensor in enumerate(tensors):
-        require_tensor(tensor, "block_diag", f"tensors[{at}]")
+        require_tensors("block_diag", **{f"tensors[{at}]": tensor})
         if tensor.dim() > 2:
             raise RuntimeError(f"block_diag(): Input tensors must have 2 or fewer dimensions. "
                                f"Input {at} has {tensor.dim()} dimensions")  # fmt: skip
@@ -244,7 +245,9 @@ def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     for tensor in tensors:
         if tensor.dim() > 1:
-            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor.shape)}")
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor.shape)}"
+            )
         if tensor.dtype != tensors[0].dtype:
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     swapped = indexing == "xy" and len(tensors) >= 2
@@ -348,7 +351,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
     if input.dim() != indices.dim():
         raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, "
-                           f"but got {input.dim()} dimensions for input, and {indices.dim()} dimensions for indices")  # fmt: skip
+                           f"but got {input.dim()} dimensions for input, and {indices.dim()} for indices")  # fmt: skip
     dim = wrap_dim(dim, input.dim())
     ours, theirs = list(input.shape), list(indices.shape)
     ours[dim] = theirs[dim] = 1

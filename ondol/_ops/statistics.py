@@ -56,7 +56,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, o
     dim = wrap_dim(dim, input.dim())
     if input.shape[dim] == 0:
         raise IndexError(f"nanmedian(): Expected reduction dim {dim} to have non-zero size.")
-    ordered, places = ondol.sort(input.detach(), dim=dim, stable=True)  # NaN comes last
+    places = ondol.sort(input.detach(), dim=dim, stable=True)[1]  # NaN comes last
     known = ondol.isnan(input).logical_not().sum(dim, keepdim=True)
     middle = (known - 1).clamp(min=0).div(2, rounding_mode="floor")
     indices = places.gather(dim, middle)
@@ -167,7 +167,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     """
     if dim is None:
         if input.numel() == 0:
-            raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+            raise RuntimeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
         dims = list(range(input.dim()))
     else:
         dims = [wrap_dim(dim, input.dim())]
@@ -216,7 +218,9 @@ def _all_if_none(input: Tensor, dim: Any) -> Any:
 
 
 @operation(method=True)
-def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
     """The covariance matrix of variables in rows, observations in columns.
 
     `fweights` are how often each observation occurs (integers), `aweights` how important it is; sums are divided by
@@ -227,7 +231,9 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
             [-1.,  1.]])
     """
     if input.dim() > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions")
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions"
+        )
     if input.dtype == ondol.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     rows = input if input.dim() == 2 else input.reshape(1, -1)
@@ -261,11 +267,13 @@ def _observation_weights(fweights: Tensor | None, aweights: Tensor | None, count
             raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
                                f"{weights.dim()} dimensions")  # fmt: skip
         if weights.numel() != count:
-            raise RuntimeError(f"cov(): expected {name} to have the same number of elements as there are observations in "
-                               f"the input but got {weights.numel()} != {count}")  # fmt: skip
+            raise RuntimeError(f"cov(): expected {name} to have the same number of elements as there are observations "
+                               f"in the input but got {weights.numel()} != {count}")  # fmt: skip
         if weights.is_floating_point() != (name == "aweights"):
             wanted = "floating point" if name == "aweights" else "integral"
-            raise RuntimeError(f"cov(): expected {name} to have {wanted} dtype but got {name} with {weights.dtype} dtype")
+            raise RuntimeError(
+                f"cov(): expected {name} to have {wanted} dtype but got {name} with {weights.dtype} dtype"
+            )
         if count and bool((weights < 0).any()):
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None or aweights is None:
@@ -282,7 +290,9 @@ def corrcoef(input: Tensor) -> Tensor:
             [-1.,  1.]])
     """
     if input.dim() > 2:
-        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions")
+        raise RuntimeError(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.dim()} dimensions"
+        )
     covariance = cov(input)
     if covariance.dim() == 0:
         return covariance / covariance
