@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections import Counter, OrderedDict, defaultdict
@@ -98,7 +99,22 @@ class SafeBuilder:
         self._fixed = _fixed_globals()
         self._user = dict(_user_globals)
         self._user_values = {id(value) for value in self._user.values()}
-        self._calls = _allowed_calls()
+        self._calls = _allowed_calls(self)
+        self._allowance = 0
+
+    def allow_copies(self, count: int) -> None:
+        """Called before a pickle of this many bytes is run. See `charge`."""
+        self._allowance = 4 * count + 4096
+
+    def charge(self, count: int) -> None:
+        """Account for `count` items that are copied or hashed.
+
+        A file may use one long list in thousands of calls, each of which copies it: memory would grow with the square of
+        the file. An honest file copies what it holds about once.
+        """
+        self._allowance -= count
+        if self._allowance < 0:
+            raise UnpicklingError("the file copies its values again and again, as only a hostile file does")
 
     def find_global(self, module: str, name: str, protocol: int) -> Any:
         module = _PYTHON_2_MODULES.get(module, module)
@@ -126,6 +142,8 @@ class SafeBuilder:
             build = function
         if build is None:
             raise UnpicklingError(f"the file calls {function!r:.200}, which is not allowed when loading safely")
+        for argument in arguments:
+            self.charge(len(argument) if type(argument) in _SIZED else 1)
         if function is rebuild._rebuild_from_type_v2:
             self._check_rebuild_from_type(*arguments)
         return build(*arguments)
@@ -141,6 +159,7 @@ class SafeBuilder:
 
     def set_state(self, value: Any, state: Any) -> None:
         cls = type(value)
+        self.charge(len(state) if type(state) in _SIZED else 1)
         if id(cls) in self._user_values:
             _set_state_like_pickle(value, state)
         elif cls is OrderedDict:
@@ -172,6 +191,9 @@ class SafeBuilder:
             and id(subclass) not in self._user_values
         ):
             raise UnpicklingError(f"the file makes a tensor of {subclass!r:.200}; {_remedy(str(subclass))}")
+
+
+_SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset, OrderedDict)
 
 
 class ScanningBuilder(SafeBuilder):
@@ -234,18 +256,17 @@ def _of_type(value: Any, *kinds: type) -> Any:
     return value
 
 
-def _hashable_items(items: Any) -> Any:
-    builder = SafeBuilder.__new__(SafeBuilder)  # `may_be_key` needs no tables
+def _hashable_items(items: Any, builder: SafeBuilder) -> Any:
     for item in _of_type(items, list, tuple, set, frozenset):
         check_key(item, builder)
     return items
 
 
-def _ordered_dict(pairs: Any = ()) -> OrderedDict:
+def _ordered_dict(builder: SafeBuilder, pairs: Any = ()) -> OrderedDict:
     for pair in _of_type(pairs, list, tuple):
         if len(_of_type(pair, list, tuple)) != 2:
             raise ValueError("an item of an OrderedDict is not a pair")
-        _hashable_items([pair[0]])
+        check_key(pair[0], builder)
     return OrderedDict(pairs)
 
 
@@ -284,14 +305,14 @@ _REBUILD_FUNCTIONS = (
 )
 
 
-def _allowed_calls() -> dict[int, Callable]:
+def _allowed_calls(builder: SafeBuilder) -> dict[int, Callable]:
     """What may be called by a file, by identity, and the guarded form in which it is called."""
     calls: dict[Any, Callable] = {
-        OrderedDict: _ordered_dict,
+        OrderedDict: functools.partial(_ordered_dict, builder),
         Counter: lambda content=None: Counter(_of_type(content, dict) if content is not None else {}),
         defaultdict: _defaultdict,
-        set: lambda items=(): set(_hashable_items(items)),
-        frozenset: lambda items=(): frozenset(_hashable_items(items)),
+        set: lambda items=(): set(_hashable_items(items, builder)),
+        frozenset: lambda items=(): frozenset(_hashable_items(items, builder)),
         bytearray: _bytearray,
         bytes: _empty(bytes),
         complex: _only_numbers(complex),

@@ -47,14 +47,15 @@ def load(
     """Load what `save` or PyTorch's `torch.save` has written.
 
     `f` is a path or a binary file object. `map_location` (a device, a string, a dict from tag to tag, or a function of
-    storage and tag) says where the storages go. `mmap=True` maps the file instead of reading it; changes stay in memory.
+    storage and tag) says where the storages go. `mmap=True` maps the file instead of reading it; changes stay in
+    memory, and the file must not be cut short while its tensors live.
 
-    Nothing in the file is run: it may hold tensors, plain values and containers, ondol's own modules and optimizers, and
-    modules of your own whose class is imported already (built without running their code). Other classes are named in the
-    error; `add_safe_globals` allows them. `weights_only=False` runs whatever the file says: for files you trust only.
+    Nothing in the file is run: it may hold tensors, plain values and containers, ondol's own modules and optimizers,
+    and modules of your own whose class is imported already (built without running their code). Other classes are named
+    in the error; `add_safe_globals` allows them. `weights_only=False` runs whatever the file says: for files you trust.
 
-    Raises pickle.UnpicklingError for what is refused or damaged inside the pickle, RuntimeError for a damaged archive or
-    an unknown format, EOFError for an empty file.
+    Raises pickle.UnpicklingError for what is refused or damaged inside the pickle and for other formats, RuntimeError
+    for a damaged archive, EOFError for an empty file.
     """
     if weights_only is None:
         weights_only = pickle_module is None
@@ -84,7 +85,7 @@ def load(
 
 
 def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
-    """The full names of the globals in a zip checkpoint that `load` would refuse. Nothing of the file is built or run."""
+    """The full names of the globals in a zip checkpoint that `load` would refuse. Nothing in the file is built."""
     with _opened(f) as source:
         if not _is_archive(source):
             raise RuntimeError(f"{source.name}: get_unsafe_globals_in_checkpoint reads the zip format only")
@@ -298,7 +299,8 @@ def _load_legacy(source: _Source, run: RunPickle, place: Callable[[Any, str], An
             return reference[1]  # the class of a module, and its source code at the time
         if type(reference) is tuple and len(reference) > 5 and reference[5] is not None:
             raise NotImplementedError(
-                f"{source.name} holds views of storages, as PyTorch 0.3 wrote them; load and save it again with a newer PyTorch"
+                f"{source.name} holds views of storages, as PyTorch 0.3 wrote them; "
+                "load and save it again with a newer PyTorch"
             )
         dtype, key, location, nbytes = _parse_reference(reference)
         if key not in storages:

@@ -1,12 +1,13 @@
 """A pickle interpreter that builds data and runs no code of the file's choosing.
 
 Python's unpickler calls whatever a file names. This one knows the opcodes of protocols 0 to 5, hands every global to an
-allow-list, and treats the three opcodes that act (REDUCE, NEWOBJ, BUILD) as questions to that list. It is one loop: a deep
-file does not recurse. Every length is compared with what is left of the file before anything is allocated.
+allow-list, and treats the three opcodes that act (REDUCE, NEWOBJ, BUILD) as questions to that list. It is one loop: a
+deep file does not recurse. Every length is compared with what is left of the file before anything is allocated.
 """
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
@@ -28,6 +29,15 @@ class Builder(Protocol):
     def new(self, cls: Any, arguments: tuple, keywords: dict) -> Any: ...
     def set_state(self, value: Any, state: Any) -> None: ...
     def may_be_key(self, value: Any) -> bool: ...
+    def allow_copies(self, count: int) -> None: ...
+    def charge(self, count: int) -> None: ...
+
+
+# What Python raises when the values on the stack are not those that an opcode expects.
+_DAMAGE = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError),
+    *(RuntimeError, TypeError, ValueError, struct.error),
+)
 
 
 class _Mark:
@@ -45,7 +55,10 @@ def check_key(key: Any, builder: Builder) -> None:
         seen += 1
         if seen > MAX_KEY_PARTS:
             raise UnpicklingError("a key of a dictionary or a member of a set is a tuple of too many parts")
-        if type(part) is tuple:
+        if type(part) is int:
+            builder.charge(part.bit_length() // 64)
+        elif type(part) is tuple:
+            builder.charge(len(part))
             pending.extend(part)
         elif type(part) not in _PLAIN_KEYS and not builder.may_be_key(part):
             raise UnpicklingError(
@@ -74,6 +87,7 @@ class PickleReader:
         """The object in the pickle. Raises pickle.UnpicklingError, whatever is wrong with it."""
         handlers, data, end = _HANDLERS, self._data, len(self._data)
         start = self.position
+        self._builder.allow_copies(len(data) - start)
         try:
             while True:
                 start = self.position
@@ -93,9 +107,7 @@ class PickleReader:
             raise UnpicklingError(f"{error} (at byte {start} of the pickle)") from error.__cause__
         except NotImplementedError:
             raise
-        except (
-            ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError, struct.error,
-        ) as error:  # fmt: skip
+        except _DAMAGE as error:
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, IndexError) else "the stack is empty"
             raise UnpicklingError(f"the pickle is damaged at byte {start}: {reason:.500}") from error
 
@@ -184,9 +196,10 @@ class PickleReader:
         self._push(float(self._line()))
 
     def _text_string(self) -> None:
-        import ast
-
-        value = ast.literal_eval("b" + self._line())
+        line = self._line()
+        if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
+            raise UnpicklingError("the pickle is damaged: a string is not quoted")
+        value = codecs.escape_decode(line[1:-1].encode("latin1"))[0]
         self._push(value.decode(self._encoding) if self._encoding != "bytes" else value)
 
     def _text_unicode(self) -> None:

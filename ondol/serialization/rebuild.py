@@ -65,8 +65,8 @@ def _check_extent(nbytes: int, itemsize: int, offset: Any, size: Any, stride: An
     reach = 0 if elements == 0 else offset + 1 + sum((n - 1) * step for n, step in zip(size, stride))
     if reach * itemsize > nbytes:
         raise ValueError(
-            f"a tensor of size {tuple(size)}, stride {tuple(stride)} and offset {offset} reaches {reach * itemsize} bytes "
-            f"into a storage of {nbytes} bytes"
+            f"a tensor of size {tuple(size)}, stride {tuple(stride)} and offset {offset} reaches "
+            f"{reach * itemsize} bytes into a storage of {nbytes} bytes"
         )
 
 

@@ -24,7 +24,7 @@ _options = {"crc32": True}
 
 
 def set_crc32_options(compute_crc32: bool) -> None:
-    """Whether `save` writes checksums of the data, and `load` compares them. Both do at first; it costs a pass over the data."""
+    """Whether `save` writes checksums and `load` compares them, as they do at first. Each costs a pass over the data."""
     _options["crc32"] = bool(compute_crc32)
 
 
@@ -44,8 +44,8 @@ def save(
     """Save an object in PyTorch's file format.
 
     `obj` is a tensor, a `state_dict`, a whole module, or containers of these and of plain values, as deep as you like.
-    `f` is a path or an object with `write`. A path is written to a file beside it which then takes its name: a save that
-    fails leaves an older file as it was. Tensors that share memory are written once and share it again when loaded.
+    `f` is a path or an object with `write`. A path is written to a file beside it which then takes its name: a save
+    that fails leaves an older file as it was. Tensors that share memory are written once and share it once loaded.
 
     A `state_dict` holds values only. The flags `requires_grad` are kept by `save(model)` and by
     `save(model.state_dict(keep_vars=True))`.
@@ -55,7 +55,8 @@ def save(
     >>> import io
     >>> buffer = io.BytesIO()
     >>> ondol.save({"weight": ondol.ones(2)}, buffer)
-    >>> ondol.load(buffer.getvalue() and io.BytesIO(buffer.getvalue()))
+    >>> _ = buffer.seek(0)
+    >>> ondol.load(buffer)
     {'weight': tensor([1., 1.])}
     """
     storages = StorageTable(legacy=not _use_new_zipfile_serialization)
@@ -90,23 +91,10 @@ class StorageTable:
             return None
         key = self._key(storage, dtype)
         name = STORAGE_OF_DTYPE.get(dtype_name(dtype)) if dtype is not None else None
-        if name is None:
-            return (
-                "storage",
-                GlobalName("torch.storage", "UntypedStorage"),
-                key,
-                "cpu",
-                storage.nbytes(),
-                *self._view_metadata,
-            )
-        return (
-            "storage",
-            GlobalName("torch", name),
-            key,
-            "cpu",
-            storage.nbytes() // dtype.itemsize,
-            *self._view_metadata,
-        )
+        count = storage.nbytes() // dtype.itemsize if name is not None else storage.nbytes()
+        if name is None and not self._view_metadata:
+            return ("storage", GlobalName("torch.storage", "UntypedStorage"), key, "cpu", count)
+        return ("storage", GlobalName("torch", name or "ByteStorage"), key, "cpu", count, *self._view_metadata)
 
     def _key(self, storage: Any, dtype: Any) -> str:
         identity = storage_key(storage)
@@ -184,7 +172,8 @@ def _opened_for_writing(f: Any) -> Iterator[tuple[Any, str]]:
     if not isinstance(f, (str, os.PathLike)):
         if not hasattr(f, "write"):
             raise AttributeError(
-                f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f).__name__}"
+                "expected 'f' to be string, path, or a file-like object with a 'write' attribute, "
+                f"got {type(f).__name__}"
             )
         yield f, "archive"
         return
