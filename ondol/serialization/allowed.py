@@ -109,8 +109,8 @@ class SafeBuilder:
     def charge(self, count: int) -> None:
         """Account for `count` items that are copied or hashed.
 
-        A file may use one long list in thousands of calls, each of which copies it: memory would grow with the square of
-        the file. An honest file copies what it holds about once.
+        A file may use one long list in thousands of calls, each of which copies it: memory would grow with the square
+        of the file. An honest file copies what it holds about once.
         """
         self._allowance -= count
         if self._allowance < 0:

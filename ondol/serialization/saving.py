@@ -24,7 +24,7 @@ _options = {"crc32": True}
 
 
 def set_crc32_options(compute_crc32: bool) -> None:
-    """Whether `save` writes checksums and `load` compares them, as they do at first. Each costs a pass over the data."""
+    """Whether `save` writes checksums and `load` compares them, as at first they do. It takes a pass over the data."""
     _options["crc32"] = bool(compute_crc32)
 
 
@@ -86,15 +86,16 @@ class StorageTable:
         if isinstance(value, TypedStorage):
             storage, dtype = value.untyped, value.dtype
         elif isinstance(value, ondol.UntypedStorage):
-            storage, dtype = value, None
+            storage, dtype = value, ondol.uint8
         else:
             return None
-        key = self._key(storage, dtype)
-        name = STORAGE_OF_DTYPE.get(dtype_name(dtype)) if dtype is not None else None
-        count = storage.nbytes() // dtype.itemsize if name is not None else storage.nbytes()
-        if name is None and not self._view_metadata:
+        if dtype_name(dtype) not in STORAGE_OF_DTYPE:  # a dtype without a storage class goes as bytes
+            dtype = ondol.uint8
+        key, count = self._key(storage, dtype), storage.nbytes() // dtype.itemsize
+        if storage is value and not self._view_metadata:
             return ("storage", GlobalName("torch.storage", "UntypedStorage"), key, "cpu", count)
-        return ("storage", GlobalName("torch", name or "ByteStorage"), key, "cpu", count, *self._view_metadata)
+        name = STORAGE_OF_DTYPE[dtype_name(dtype)]
+        return ("storage", GlobalName("torch", name), key, "cpu", count, *self._view_metadata)
 
     def _key(self, storage: Any, dtype: Any) -> str:
         identity = storage_key(storage)
@@ -161,7 +162,7 @@ def _write_legacy(out: BinaryIO, pickled: bytes, storages: StorageTable, protoco
     out.write(pickle.dumps([str(key) for key in range(len(storages.storages))], protocol))
     for storage in storages.storages:
         dtype = storages.dtype_of(storage)
-        out.write(struct.pack("<q", storage.nbytes() // (dtype.itemsize if dtype is not None else 1)))
+        out.write(struct.pack("<q", storage.nbytes() // dtype.itemsize if dtype is not None else 0))
         if storage.nbytes():
             out.write(memoryview(storage))
 
