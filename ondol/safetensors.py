@@ -35,12 +35,17 @@ def save_file(tensors: dict[str, Any], filename: str | os.PathLike, metadata: di
 
     Raises RuntimeError and ValueError as `safetensors.torch` does, TypeError for dtypes that the format lacks.
     """
-    _package().serialize_file(_described(tensors), filename, metadata=metadata)
+    described, memory = _described(tensors)
+    _package().serialize_file(described, filename, metadata=metadata)
+    del memory
 
 
 def save(tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> bytes:
     """The bytes of the file that `save_file` would write."""
-    return bytes(_package().serialize(_described(tensors), metadata=metadata))
+    described, memory = _described(tensors)
+    content = bytes(_package().serialize(described, metadata=metadata))
+    del memory
+    return content
 
 
 def load_file(filename: str | os.PathLike, device: Any = "cpu") -> dict[str, Any]:
@@ -117,19 +122,31 @@ def _read_header(filename: str | os.PathLike) -> tuple[dict[str, Any], int]:
         return json.loads(file.read(length)), 8 + length
 
 
-def _described(tensors: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Each tensor as the package's serializer takes it: name of the dtype, shape, bytes."""
+def _described(tensors: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Each tensor as the package's serializer takes it, and the memory that must live until it has been written."""
     if not isinstance(tensors, dict):
         raise ValueError(f"Expected a dict of [str, ondol.Tensor] but received {type(tensors)}")
     owners: dict[int, str] = {}
-    described = {}
+    described: dict[str, Any] = {}
+    memory: list[Any] = []
     for name, tensor in tensors.items():
         if not isinstance(tensor, ondol.Tensor):
             raise ValueError(f"Key `{name}` is invalid, expected ondol.Tensor but received {type(tensor)}")
         _check_savable(name, tensor, owners)
-        dtype = str(tensor.dtype).rpartition(".")[2]
-        described[name] = {"dtype": dtype, "shape": list(tensor.shape), "data": _bytes(tensor)}
-    return described
+        plain = tensor.detach().resolve_conj().resolve_neg()
+        described[name] = _spec(plain)
+        memory.append(plain)
+    return described, memory
+
+
+def _spec(tensor: Any) -> Any:
+    dtype, shape = str(tensor.dtype).rpartition(".")[2], list(tensor.shape)
+    make_spec = getattr(_package(), "TensorSpec", None)
+    if make_spec is None:  # before safetensors 0.8
+        bits = tensor.view(ondol.int16) if tensor.dtype == ondol.bfloat16 else tensor
+        return {"dtype": dtype, "shape": shape, "data": bits.numpy().tobytes()}
+    length = tensor.numel() * tensor.dtype.itemsize
+    return make_spec(dtype=dtype, shape=shape, data_ptr=tensor.data_ptr(), data_len=length)
 
 
 def _check_savable(name: str, tensor: Any, owners: dict[int, str]) -> None:
@@ -149,11 +166,6 @@ def _check_savable(name: str, tensor: Any, owners: dict[int, str]) -> None:
                 f"Some tensors share memory, this will lead to duplicate memory on disk and potential differences when "
                 f"loading them again: {{{owner!r}, {name!r}}}. Save one of them, or clone() one."
             )
-
-
-def _bytes(tensor: Any) -> bytes:
-    tensor = tensor.detach().resolve_conj().resolve_neg()
-    return (tensor.view(ondol.int16) if tensor.dtype == ondol.bfloat16 else tensor).numpy().tobytes()
 
 
 def _tensor(code: str, shape: list[int], content: bytes) -> Any:

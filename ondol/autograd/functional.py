@@ -36,14 +36,7 @@ def vjp(
         inputs = _prepare(inputs, create_graph, need_graph=True)
         single_out, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "vjp")
         _expect_grad(outputs, "outputs", strict)
-        v = _vector(
-            v,
-            outputs,
-            single_out,
-            create_graph,
-            "vjp",
-            _SINGLE_OUTPUT,
-        )
+        v = _vector(v, outputs, single_out, create_graph, "vjp")
     with ondol.set_grad_enabled(create_graph or ondol.is_grad_enabled()):
         gradients = _grad(outputs, inputs, v, create_graph=create_graph)
         gradients = _zeros_for_none(gradients, inputs, strict, create_graph, "back")
@@ -64,14 +57,7 @@ def jvp(
     with ondol.enable_grad():
         single_in, inputs = _as_tuple(inputs, "inputs", "jvp")
         inputs = _prepare(inputs, create_graph, need_graph=True)
-        v = _vector(
-            v,
-            inputs,
-            single_in,
-            create_graph,
-            "jvp",
-            _SINGLE_INPUT,
-        )
+        v = _vector(v, inputs, single_in, create_graph, "jvp")
         single_out, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
         _expect_grad(outputs, "outputs", strict)
         # The value of u does not matter, since uᵀJ is linear in it.
@@ -216,14 +202,7 @@ def _scalar_gradient(
     """What `vhp` and `hvp` begin with: the checked arguments, the output and its differentiable gradient."""
     single_in, inputs = _as_tuple(inputs, "inputs", name)
     inputs = _prepare(inputs, create_graph, need_graph=True)
-    v = _vector(
-        v,
-        inputs,
-        single_in,
-        create_graph,
-        name,
-        _SINGLE_INPUT,
-    )
+    v = _vector(v, inputs, single_in, create_graph, name)
     single_out, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", name)
     _expect_grad(outputs, "outputs", strict)
     output = _scalar_output(outputs, single_out, name)
@@ -244,8 +223,8 @@ def _as_tuple(value: Any, what: str, function: str) -> tuple[bool, tuple]:
         if not isinstance(tensor, ondol.Tensor):
             where = f"given {what}" if single else f"value at index {index}"
             raise TypeError(
-                f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the {where} has type "
-                f"{type(tensor)}."
+                f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the {where} has "
+                f"type {type(tensor)}."
             )
     return single, tensors
 
@@ -257,13 +236,14 @@ def _prepare(tensors: tuple, create_graph: bool, need_graph: bool) -> tuple:
     return tuple(t.detach().requires_grad_(need_graph) for t in tensors)
 
 
-def _vector(v: Any, like: tuple, single: bool, create_graph: bool, when: str) -> tuple | None:
+def _vector(v: Any, like: tuple, single: bool, create_graph: bool, function: str) -> tuple | None:
     """The vector of a product, checked against what it is multiplied with."""
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
+            when = _SINGLE_OUTPUT if function == "vjp" else _SINGLE_INPUT
             raise RuntimeError(f"The vector v can only be None if {when} element.")
         return None
-    _, v = _as_tuple(v, "v", "the product")
+    _, v = _as_tuple(v, "v", function)
     v = _prepare(v, create_graph, need_graph=False)
     if len(v) != len(like):
         if single:
@@ -355,9 +335,9 @@ _WITHOUT_GRAD = {
     ),
     "jacobian": (
         "While computing the hessian, found that the jacobian of the user-provided function with respect to input {} "
-        "is independent of the input. This is not allowed in strict mode. You should ensure that your function is twice "
-        "differentiable and that the jacobian depends on the inputs (this would be violated by a linear function for "
-        "example)."
+        "is independent of the input. This is not allowed in strict mode. You should ensure that your function is "
+        "twice differentiable and that the jacobian depends on the inputs (this would be violated by a linear function "
+        "for example)."
     ),
 }
 

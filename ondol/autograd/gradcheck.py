@@ -1,7 +1,8 @@
 """Derivatives compared with small differences: the test that every derivative in this library has to pass.
 
 For a real function the Jacobian is compared entry by entry with (f(x + ε) - f(x - ε)) / 2ε. For a complex input
-z = x + iy and a real output s the gradient is by convention ∂s/∂x + i ∂s/∂y; a complex output is tested as two real ones.
+z = x + iy and a real output s the gradient is by convention ∂s/∂x + i ∂s/∂y; a complex output is tested as two real
+ones.
 """
 
 from __future__ import annotations
@@ -262,7 +263,7 @@ def _slopes(func: Callable, inputs: tuple, tested: list[int], tensor: Any, place
 def _central_difference(
     func: Callable, inputs: tuple, tested: list[int], tensor: Any, place: tuple, step: complex
 ) -> dict:
-    data = tensor.detach()
+    data = tensor.data  # changes of it do not count as changes of what the graph has saved
     before = data[place].item()
     try:
         data[place] = before - step

@@ -135,7 +135,8 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., None], *,
     [tensor([2., 2.]), tensor([1., 1.])]
     """
     if mode == "any":
-        return _Handles([t.register_hook(_FirstGradient(fn)) for t in tensors if t.requires_grad])
+        first = _FirstGradient(fn)
+        return _Handles([t.register_hook(first) for t in tensors if t.requires_grad])
     if mode != "all":
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     collector = _GradientCollector(tensors, fn)

@@ -208,7 +208,7 @@ def _load_archive(source: _Source, run: RunPickle, place: Callable[[Any, str], A
             if byteorder.decode() != sys.byteorder:
                 storage = _swapped(storage, dtype)
             storages[key] = place(storage, location)
-        return _typed(storages[key], dtype)
+        return TypedStorage(storages[key], dtype) if dtype is not None else storages[key]
 
     return run(archive.read("data.pkl"), persistent_load, 0)[0]
 
@@ -229,10 +229,6 @@ def _parse_reference(reference: Any) -> tuple[Any, str, str, int]:
         raise UnpicklingError(f"storage {key!r:.100} is said to have {count} elements")
     dtype = kind.dtype if kind.dtype_name else None
     return dtype, key, location, count * (dtype.itemsize if dtype is not None else 1)
-
-
-def _typed(storage: Any, dtype: Any) -> Any:
-    return storage if dtype is None else TypedStorage(storage, dtype)
 
 
 def _read_storage(archive: ArchiveReader, key: str) -> Any:
@@ -286,6 +282,7 @@ def _load_legacy(source: _Source, run: RunPickle, place: Callable[[Any, str], An
     system, position = header(position)
     little = system.get("little_endian", True) if isinstance(system, dict) else True
     storages: dict[str, tuple[Any, Any]] = {}
+    deferred: list[Callable[[], Any]] = []
     allocated = 0
 
     def persistent_load(reference: Any) -> Any:
@@ -310,7 +307,7 @@ def _load_legacy(source: _Source, run: RunPickle, place: Callable[[Any, str], An
             storages[key] = place(ondol.UntypedStorage(nbytes), location), dtype
         elif storages[key][0].nbytes() != nbytes:
             raise UnpicklingError(f"storage {key!r:.100} is said to have two sizes")
-        return _typed(storages[key][0], dtype)
+        return TypedStorage(storages[key][0], dtype, deferred) if dtype is not None else storages[key][0]
 
     result, position = run(data, persistent_load, position)
     keys, position = header(position)
@@ -318,6 +315,8 @@ def _load_legacy(source: _Source, run: RunPickle, place: Callable[[Any, str], An
         raise UnpicklingError("the storages in the file are not those that its pickle refers to")
     for key in keys:
         position = _fill_storage(data, position, *storages[key], swap=little != (sys.byteorder == "little"))
+    for compute in deferred:
+        compute()
     source.file.seek(source.start + position)  # files may hold several objects, one after the other
     return result
 

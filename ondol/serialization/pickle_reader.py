@@ -40,6 +40,14 @@ _DAMAGE = (
 )
 
 
+class _StorageFailure(Exception):
+    """Carries what went wrong with a storage past the handling of damaged pickles."""
+
+    def __init__(self, error: Exception):
+        super().__init__(str(error))
+        self.error = error
+
+
 class _Mark:
     __slots__ = ()
 
@@ -105,6 +113,8 @@ class PickleReader:
                 handler(self)
         except UnpicklingError as error:
             raise UnpicklingError(f"{error} (at byte {start} of the pickle)") from error.__cause__
+        except _StorageFailure as failure:
+            raise failure.error from failure.error.__cause__
         except NotImplementedError:
             raise
         except _DAMAGE as error:
@@ -315,7 +325,13 @@ class PickleReader:
         self._builder.set_state(self._stack[-1], state)
 
     def _binpersid(self) -> None:
-        self._push(self._persistent_load(self._pop()))
+        reference = self._pop()
+        try:
+            self._push(self._persistent_load(reference))
+        except UnpicklingError:
+            raise
+        except Exception as error:  # not the pickle's fault: shown as it is
+            raise _StorageFailure(error) from error
 
 
 _U8, _U16, _I32, _U32, _U64 = (struct.Struct(code) for code in ("<B", "<H", "<i", "<I", "<Q"))

@@ -6,6 +6,7 @@ The functions bear PyTorch's names, because these names stand in the files.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import ondol
@@ -13,12 +14,15 @@ from ondol import _native
 
 
 class TypedStorage:
-    """A block of bytes and the dtype of its elements: what a file says of the memory of a tensor."""
+    """A block of bytes and the dtype of its elements: what a file says of the memory of a tensor.
 
-    __slots__ = ("dtype", "untyped")
+    Where the bytes come only later, `deferred` collects what has to be computed from them then.
+    """
 
-    def __init__(self, untyped: Any, dtype: Any):
-        self.untyped, self.dtype = untyped, dtype
+    __slots__ = ("deferred", "dtype", "untyped")
+
+    def __init__(self, untyped: Any, dtype: Any, deferred: list[Callable[[], Any]] | None = None):
+        self.untyped, self.dtype, self.deferred = untyped, dtype, deferred
 
     def __len__(self) -> int:
         return self.untyped.nbytes() // self.dtype.itemsize
@@ -70,14 +74,25 @@ def _check_extent(nbytes: int, itemsize: int, offset: Any, size: Any, stride: An
         )
 
 
-def _view(untyped: Any, dtype: Any, offset: int, size: Any, stride: Any, metadata: Any) -> Any:
+def _view(storage: Any, dtype: Any, offset: int, size: Any, stride: Any, metadata: Any) -> Any:
+    untyped = storage.untyped if isinstance(storage, TypedStorage) else storage
     _check_extent(untyped.nbytes(), dtype.itemsize, offset, size, stride)
     tensor = _native.tensor_from_storage(untyped, dtype, offset, tuple(size), tuple(stride))
-    if metadata and metadata.get("conj"):  # PyTorch keeps these two lazily; here they are carried out
+    if not metadata or not (metadata.get("conj") or metadata.get("neg")):
+        return tensor
+    deferred = storage.deferred if isinstance(storage, TypedStorage) else None
+    if deferred is None:
+        return _without_lazy_bits(tensor, metadata)
+    result = ondol.empty_like(tensor)
+    deferred.append(lambda: result.detach().copy_(_without_lazy_bits(tensor, metadata)))
+    return result
+
+
+def _without_lazy_bits(tensor: Any, metadata: dict) -> Any:
+    """PyTorch conjugates and negates lazily and says so in the file; here both are carried out."""
+    if metadata.get("conj"):
         tensor = ondol.conj_physical(tensor)
-    if metadata and metadata.get("neg"):
-        tensor = ondol.neg(tensor)
-    return tensor
+    return ondol.neg(tensor) if metadata.get("neg") else tensor
 
 
 def _flag(value: Any) -> bool:
@@ -88,7 +103,7 @@ def _flag(value: Any) -> bool:
 
 def _rebuild_tensor(storage: TypedStorage, storage_offset: int, size: Any, stride: Any) -> Any:
     """The form of PyTorch 0.3 and before."""
-    return _view(storage.untyped, storage.dtype, storage_offset, size, stride, None)
+    return _view(storage, storage.dtype, storage_offset, size, stride, None)
 
 
 def _rebuild_tensor_v2(
@@ -101,7 +116,7 @@ def _rebuild_tensor_v2(
     metadata: Any = None,
 ) -> Any:
     """A tensor over a storage that knows its dtype; hooks are never saved, so `backward_hooks` is empty."""
-    tensor = _view(storage.untyped, storage.dtype, storage_offset, size, stride, metadata)
+    tensor = _view(storage, storage.dtype, storage_offset, size, stride, metadata)
     if _flag(requires_grad):
         tensor.requires_grad_(True)
     return tensor
@@ -118,8 +133,7 @@ def _rebuild_tensor_v3(
     metadata: Any = None,
 ) -> Any:
     """A tensor with a dtype of its own over bytes, as for a storage that is seen through two dtypes."""
-    untyped = storage.untyped if isinstance(storage, TypedStorage) else storage
-    tensor = _view(untyped, dtype, storage_offset, size, stride, metadata)
+    tensor = _view(storage, dtype, storage_offset, size, stride, metadata)
     if _flag(requires_grad):
         tensor.requires_grad_(True)
     return tensor

@@ -137,8 +137,10 @@ def _check_same_form(actual: Any, expected: Any, options: _Options, path: list[A
         path.append(step)
         _check_same_form(left, right, options, path)
         path.pop()
-    if not _is_container(actual, expected):
-        _kind_of_pair(actual, expected, options)
+    if _is_container(actual, expected):
+        return
+    if _kind_of_pair(actual, expected, options) in (_compare_numbers, _compare_tensors):
+        _check_tolerances(options)
 
 
 def _compare(actual: Any, expected: Any, options: _Options, path: list[Any]) -> None:
@@ -260,12 +262,15 @@ def _expect_same(what: str, actual: Any, expected: Any) -> None:
 
 
 def _tolerances(options: _Options, names: Any) -> tuple[float, float]:
+    return _loosest(names) if options.rtol is None else (options.rtol, options.atol)
+
+
+def _check_tolerances(options: _Options) -> None:
     if (options.rtol is None) != (options.atol is None):
         missing = "rtol" if options.rtol is None else "atol"
         raise _Difference(
             ValueError, f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}."
         )
-    return _loosest(names) if options.rtol is None else (options.rtol, options.atol)
 
 
 # --- messages ---
