@@ -22,7 +22,8 @@ def train_test_split(
     Raises:
         ValueError: no tensor, first sizes that differ, or a test size that leaves one of the parts empty.
 
-    >>> images, labels = ondol.datasets.digits()
+    >>> from ondol.datasets import digits
+    >>> images, labels = digits()
     >>> train_images, test_images, train_labels, test_labels = train_test_split(images, labels, test_size=360)
     >>> len(train_images), len(test_labels)
     (1437, 360)
@@ -35,7 +36,9 @@ def train_test_split(
     rows = sizes[0]
     test_rows = round(rows * test_size) if isinstance(test_size, float) else test_size
     if not 0 < test_rows < rows:
-        raise ValueError(f"train_test_split: test_size={test_size} takes {test_rows} of {rows} rows; both parts need some")
+        raise ValueError(
+            f"train_test_split: test_size={test_size} takes {test_rows} of {rows} rows; both parts need some"
+        )
     order = ondol.randperm(rows, generator=generator)
     test, train = order[:test_rows], order[test_rows:]
     return tuple(part for tensor in tensors for part in (tensor[train], tensor[test]))
