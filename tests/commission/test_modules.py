@@ -120,7 +120,7 @@ def test_M3_module_list():
     layers[0] = nn.GELU()
     del layers[1:3]
     assert [name for name, _ in layers.named_children()] == ["0", "1", "2", "3"]
-    assert layers[0] in layers and len(layers + [nn.ReLU()]) == 5
+    assert layers[0] in layers and len(layers + [nn.ReLU()]) == 5  # noqa: RUF005
     with pytest.raises(NotImplementedError):
         layers(1)
 
@@ -174,7 +174,7 @@ def test_M4_walks_over_modules_and_parameters():
     model = Outer()
     assert [name for name, _ in model.named_modules()] == ["", "ab", "ab.a", "ab.b", "last"]
     assert [name for name, _ in model.named_children()] == ["ab", "last"]
-    assert list(model.children()) == [model.ab, model.last] and list(model.modules())[0] is model
+    assert list(model.children()) == [model.ab, model.last] and next(model.modules()) is model
     assert [name for name, _ in model.named_parameters()] == ["ab.a.W1", "ab.b.W1", "last.weight", "last.bias"]
     assert list(model.named_parameters(recurse=False)) == []
     assert next(model.named_parameters(prefix="net"))[0] == "net.ab.a.W1"
