@@ -180,6 +180,7 @@ def test_a_terminal_without_unicode_can_show_it_all(tmp_path):
     assert sorted(os.listdir(tmp_path / "결과")) == FILES
 
 
-def test_the_command_tells_its_version():
-    answer = subprocess.run([sys.executable, "-P", "-m", "ondol", "--version"], capture_output=True, text=True)
+def test_the_command_tells_its_version(tmp_path):
+    command = [sys.executable, "-m", "ondol", "--version"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0 and answer.stdout.startswith("ondol ")
