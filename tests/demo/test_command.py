@@ -11,6 +11,7 @@ import time
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
 FILES = ["demo.png", "numbers.json", "parity_model.pt", "parity_weights.pt", "weights.pt"]
 
 
