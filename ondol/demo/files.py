@@ -1,10 +1,11 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, and errors that name them."""
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import ondol
@@ -12,17 +13,15 @@ import ondol
 
 def prepare_folder(folder: pathlib.Path) -> None:
     """Make the folder if it is missing and try to write in it, so that a hopeless run ends before its work."""
-    folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".probe"
     write_whole(probe, b"")
     probe.unlink()
 
 
-def save_whole(content: Any, path: pathlib.Path) -> None:
-    """`ondol.save`, but a failure leaves what stood at `path` before, never half a checkpoint."""
-    buffer = io.BytesIO()
-    ondol.save(content, buffer)
-    write_whole(path, buffer.getvalue())
+def save(content: Any, path: pathlib.Path) -> None:
+    """`ondol.save`, which itself writes beside and then renames; an error that names no file gets this one's name."""
+    with _ready(path):
+        ondol.save(content, path)
 
 
 def write_whole(path: pathlib.Path, data: bytes) -> None:
@@ -31,24 +30,24 @@ def write_whole(path: pathlib.Path, data: bytes) -> None:
     Raises OSError with the path in it if the disk is full or the folder cannot be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _ready(path):
+        try:
+            with open(beside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # a full disk may say so only now
+            os.replace(beside, path)
+        except BaseException:  # Ctrl-C too
+            with contextlib.suppress(OSError):  # the first error matters more
+                beside.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _ready(path: pathlib.Path) -> Iterator[None]:
+    """Have a folder to write into, and let every OSError name the file: a full disk does not say whose it is."""
     try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # a full disk may say so only now
-        os.replace(beside, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        _discard(beside)
         raise OSError(error.errno, error.strerror, str(path)) from error
-    except BaseException:  # Ctrl-C
-        _discard(beside)
-        raise
-
-
-def _discard(path: pathlib.Path) -> None:
-    try:
-        path.unlink()
-    except (
-        OSError
-    ):  # it never came to be, or its folder is gone: nothing to clear away, and the first error matters more
-        return

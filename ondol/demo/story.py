@@ -11,12 +11,11 @@ from rich.console import Console
 import ondol
 from ondol import datasets
 from ondol.demo import picture, tables, transfer
-from ondol.demo.files import prepare_folder, save_whole, write_whole
+from ondol.demo.files import prepare_folder, save, write_whole
 from ondol.demo.inspection import inspect
 from ondol.demo.model import DigitsNet
 from ondol.demo.proof import prove, same_bits
 from ondol.demo.training import Epoch, Task, predict, train
-from ondol.serialization import safe_globals
 
 TEST_IMAGES = 360  # a fifth of the 1,797
 
@@ -75,7 +74,7 @@ def learn(console: Console, model: DigitsNet, task: Task, epochs: int) -> list[E
 def save_and_load(console: Console, model: DigitsNet, task: Task, path: pathlib.Path) -> None:
     """Chapter 3: the weights go to a file and come back into a model built anew."""
     console.rule("3. Saving the weights")
-    save_whole(model.state_dict(), path)
+    save(model.state_dict(), path)
 
     again = DigitsNet()  # weights alone are no model: one has to be built first, and this one's weights are random
     again.load_state_dict(ondol.load(path))
@@ -101,13 +100,12 @@ def transfer_to_parity(
     prove(console, "the head has changed", not transfer.unchanged(reader.head, head_before))
 
     weights_path, model_path = folder / "parity_weights.pt", folder / "parity_model.pt"
-    save_whole(reader.state_dict(), weights_path)
-    save_whole(reader, model_path)
+    save(reader.state_dict(), weights_path)
+    save(reader, model_path)
 
     from_weights = DigitsNet(classes=len(transfer.PARITY))
     from_weights.load_state_dict(ondol.load(weights_path))
-    with safe_globals([DigitsNet]):  # a file may name ondol's own classes and those we name here, and run nothing else
-        whole = ondol.load(model_path)  # nobody calls DigitsNet(): structure, weights and flags are in the file
+    whole = ondol.load(model_path)  # nobody calls DigitsNet(): structure, weights and flags are in the file
 
     saved, forgot, kept = (transfer.gradient_flags(each) for each in (reader, from_weights, whole))
     console.print(tables.flag_table({"as trained": saved, weights_path.name: forgot, model_path.name: kept}))

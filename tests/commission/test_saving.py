@@ -35,6 +35,13 @@ class Net(nn.Module):
         return self.fc(torch.relu(self.body(x)))
 
 
+class Settings:
+    """A plain class of the user's own."""
+
+    def __init__(self, depth):
+        self.depth = depth
+
+
 def build():
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(18, 2))
 
@@ -129,19 +136,29 @@ def test_S3_a_whole_model_that_pytorch_wrote_comes_back():
     assert torch.allclose(model(X), torch.tensor(PYTORCH_ANSWER), rtol=0, atol=1e-7)
 
 
-def test_S3_a_class_of_ones_own_is_refused_until_it_is_named(tmp_path):
+def test_S3_a_module_class_of_ones_own_comes_back_without_its_code_being_run(tmp_path, monkeypatch):
     model = Net()
     model.body.requires_grad_(False)
     torch.save(model, tmp_path / "model.pt")
-    with pytest.raises(pickle.UnpicklingError, match="Net"):
-        torch.load(tmp_path / "model.pt")
-    with safe_globals([Net]):
-        again = torch.load(tmp_path / "model.pt")
-    trusted = torch.load(tmp_path / "model.pt", weights_only=False)
+
+    def never(*_):
+        raise AssertionError("loading must not build the model by hand")
+
+    monkeypatch.setattr(Net, "__init__", never)
     x = torch.randn(5, 3)
-    for each in (again, trusted):
-        assert type(each) is Net and flags(each) == flags(model) and same_bits(each(x), model(x))
-        assert [name for name, _ in each.named_buffers()] == ["steps"]
+    for again in (torch.load(tmp_path / "model.pt"), torch.load(tmp_path / "model.pt", weights_only=False)):
+        assert type(again) is Net and flags(again) == flags(model) and same_bits(again(x), model(x))
+        assert [name for name, _ in again.named_buffers()] == ["steps"]
+
+
+def test_S3_another_class_of_ones_own_is_refused_until_it_is_allowed(tmp_path):
+    torch.save({"settings": Settings(3)}, tmp_path / "file.pt")
+    with pytest.raises(pickle.UnpicklingError, match="Settings"):
+        torch.load(tmp_path / "file.pt")
+    with safe_globals([Settings]):
+        assert torch.load(tmp_path / "file.pt")["settings"].depth == 3
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / "file.pt")
 
 
 def test_S3_a_hostile_file_is_refused_and_runs_nothing(tmp_path):
@@ -175,8 +192,7 @@ def test_S4_training_goes_on_as_if_it_had_never_stopped(tmp_path, whole):
     torch.save(saved, tmp_path / "checkpoint.pt")
     steps(model, optimizer, 3)
 
-    with safe_globals([Net]):
-        loaded = torch.load(tmp_path / "checkpoint.pt")
+    loaded = torch.load(tmp_path / "checkpoint.pt")
     if whole:
         again = loaded["model"]
     else:

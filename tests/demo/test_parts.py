@@ -47,6 +47,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(path)
 
 
+def test_a_failed_save_names_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):
+    def fail(content, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ondol, "save", fail)
+    with pytest.raises(OSError, match="weights.pt"):
+        files.save({}, tmp_path / "weights.pt")
+    assert os.listdir(tmp_path) == []
+
+
 def test_training_with_a_frozen_body_moves_the_head_alone(small_task, quiet):
     net = model.DigitsNet()
     transfer.replace_head(net, 2)
