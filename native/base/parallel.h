@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace ondol {
 
@@ -20,7 +21,8 @@ void parallel_ranges(int64_t n, int64_t grain, RangeFunction function, void* con
 template <class F>
 inline void parallel_for(int64_t n, int64_t grain, F&& f) {
   parallel_ranges(
-      n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<F*>(context))(begin, end); }, &f);
+      n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<std::remove_reference_t<F>*>(context))(begin, end); },
+      &f);
 }
 
 }  // namespace ondol

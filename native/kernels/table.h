@@ -4,6 +4,7 @@
 // them in kernels/cpu/<family>.cpp.
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/conversion.h"
 #include "kernels/cpu/convolution.h"
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
@@ -12,12 +13,16 @@
 #include "kernels/cpu/reduction.h"
 #include "kernels/cpu/scan.h"
 #include "kernels/cpu/softmax.h"
+#include "kernels/cpu/sort.h"
+#include "kernels/formula_table.h"
 
 namespace ondol::kernel {
 
 struct Table {
   AttentionKernels attention;
+  ConversionKernels conversion;
   ConvolutionKernels convolution;
+  FormulaKernels formulas;
   NormalizationKernels normalization;
   OptimizerKernels optimizer;
   PoolingKernels pooling;
@@ -25,6 +30,7 @@ struct Table {
   ReductionKernels reduction;
   ScanKernels scan;
   SoftmaxKernels softmax;
+  SortKernels sort;
 };
 
 /// The kernels of the best instruction set that this processor has, or of the one that ONDOL_CPU_LEVEL names.

@@ -1,8 +1,9 @@
 #pragma once
 
-// Every file in this folder is compiled once per instruction set, with ONDOL_LEVEL naming the set (v2, v3, v4, generic).
-// What it defines must live in `namespace ondol::kernel::ONDOL_LEVEL` or be a lambda, and must not use inline functions of
-// the standard library that touch memory: the linker keeps one copy of those, perhaps the one that needs AVX-512.
+// Every file in this folder is compiled once per instruction set, with ONDOL_LEVEL naming the set (v2, v3, v4,
+// generic). What it defines must live in `namespace ondol::kernel::ONDOL_LEVEL` or be a lambda, and must not use inline
+// functions of the standard library that touch memory: the linker keeps one copy of those, perhaps the one that needs
+// AVX-512.
 
 #include <cstddef>
 #include <cstdint>

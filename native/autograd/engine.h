@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "autograd/node.h"
+
+namespace ondol {
+
+struct BackwardOptions {
+  bool keep_graph = false;
+  bool create_graph = false;
+  bool accumulate = true;     // into .grad of the leaves; otherwise the gradients of `inputs` are returned
+  bool allow_unused = false;
+};
+
+/// Runs the graph backward from `roots` with the given gradients (one each, defined). With `inputs`, only what leads to them runs; their
+/// gradients are returned (accumulate == false) or accumulated.
+std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Tensor> gradients,
+                                 const std::vector<Edge>& inputs, const BackwardOptions& options);
+
+/// `gradient` summed over the dimensions that broadcasting added, and cast: what a tensor of that shape and dtype accumulates.
+Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char* node);
+
+/// Whether nodes remember the stack of their forward call and NaN raises.
+struct AnomalyMode {
+  static inline bool enabled = false;
+  static inline bool check_nan = true;
+  /// Called with the node whose derivative failed, to print where the forward call was.
+  static inline void (*report)(Node& node) = nullptr;
+  /// Called for each new node, to store the stack of the forward call.
+  static inline void (*remember)(Node& node) = nullptr;
+};
+
+}  // namespace ondol

@@ -1,0 +1,163 @@
+#include "autograd/node.h"
+
+#include "autograd/engine.h"
+
+namespace ondol {
+namespace {
+
+uint64_t next_sequence = 0;
+thread_local Node* running_node = nullptr;
+thread_local std::shared_ptr<Saved::Hooks> hooks_for_saved;
+
+/// Nodes that wait to be freed. Freeing a node frees the nodes behind it: a chain of a million would exhaust the stack if each did so
+/// from within the other.
+struct Graveyard {
+  std::vector<Node*> nodes;
+  bool digging = false;
+};
+thread_local Graveyard graveyard;
+
+}  // namespace
+
+void dispose(Node* node) {
+  graveyard.nodes.push_back(node);
+  if (graveyard.digging) return;
+  graveyard.digging = true;
+  while (!graveyard.nodes.empty()) {
+    Node* last = graveyard.nodes.back();
+    graveyard.nodes.pop_back();
+    delete last;
+  }
+  graveyard.digging = false;
+}
+
+Node::Node() : sequence(next_sequence++) {
+  if (AnomalyMode::enabled && AnomalyMode::remember) AnomalyMode::remember(*this);
+}
+
+Node::~Node() {
+  if (anomaly_trace && release_python_object) release_python_object(anomaly_trace);
+}
+
+void Node::set_history(Tensor& tensor) {
+  TensorImpl* impl = tensor.impl();
+  impl->output_index = static_cast<uint32_t>(outputs.size());
+  outputs.push_back({impl->sizes, impl->dtype});
+  impl->grad_fn = Ref<Node>(this);
+  if (impl->base) impl->seen_version = impl->version();
+}
+
+Edge gradient_edge(const Tensor& tensor) {
+  if (!tensor.defined()) return {};
+  if (const Ref<Node>& node = tensor.grad_fn()) return {node, tensor.impl()->output_index};
+  if (!tensor.impl()->requires_grad) return {};
+  AutogradState& state = autograd_state(tensor);
+  if (state.accumulator) return {Ref<Node>(state.accumulator), 0};
+  return {Ref<Node>(new AccumulateGrad(tensor)), 0};
+}
+
+bool needs_gradient(const std::vector<Tensor>& tensors) {
+  if (!GradMode::enabled()) return false;
+  for (const Tensor& tensor : tensors)
+    if (tensor.requires_grad()) return true;
+  return false;
+}
+
+AutogradState& autograd_state(const Tensor& tensor) {
+  auto& state = tensor.impl()->autograd;
+  if (!state) state = std::make_unique<AutogradState>();
+  return *state;
+}
+
+Node* current_node() { return running_node; }
+void set_current_node(Node* node) { running_node = node; }
+
+Saved::Saved(const Tensor& tensor) {
+  ++made;
+  if (!tensor.defined()) return;
+  if (tensor.impl()->inference && GradMode::enabled())
+    runtime_error("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                  "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+                  "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
+  is_leaf_ = !tensor.impl()->grad_fn;
+  keep(tensor);
+}
+
+Saved Saved::output(const Tensor& tensor, uint32_t index) {
+  Saved saved;
+  ++made;
+  saved.keep(detach(tensor));
+  saved.is_output_ = true;
+  saved.output_index_ = index;
+  return saved;
+}
+
+void Saved::keep(const Tensor& tensor) {
+  version_ = tensor.version();
+  if (!hooks_for_saved) {
+    tensor_ = tensor;
+    return;
+  }
+  packed_ = Ref<Packed>(new Packed);
+  packed_->hooks = hooks_for_saved;
+  packed_->object = packed_->hooks->pack(tensor);
+}
+
+Saved::Saved(Saved&& other) noexcept : Saved() { *this = std::move(other); }
+Saved& Saved::operator=(const Saved& other) = default;
+Saved& Saved::operator=(Saved&& other) noexcept {
+  ++made;
+  tensor_ = std::move(other.tensor_);
+  packed_ = std::move(other.packed_);
+  version_ = other.version_;
+  output_index_ = other.output_index_;
+  is_output_ = other.is_output_;
+  is_leaf_ = other.is_leaf_;
+  return *this;
+}
+Saved::~Saved() = default;
+
+std::shared_ptr<Saved::Hooks>& Saved::active_hooks() { return hooks_for_saved; }
+
+static std::string described(const Tensor& tensor) {
+  return text("[torch.", torch_name(tensor.dtype()), "Tensor ", tensor.sizes(), "]");
+}
+
+Tensor Saved::operator()() const {
+  Tensor tensor = packed_ ? packed_->hooks->unpack(packed_->object) : tensor_;
+  if (!tensor.defined()) return tensor;
+  if (!packed_ && tensor.version() != version_) {
+    std::string origin;
+    if (is_output_ && running_node)
+      origin = text(", which is output ", output_index_, " of ", running_node->name(), ",");
+    else if (tensor.impl()->grad_fn)
+      origin = text(", which is output ", tensor.impl()->output_index, " of ", tensor.impl()->grad_fn->name(), ",");
+    runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
+                  described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
+                  " instead. Hint: ",
+                  AnomalyMode::enabled ? "the backtrace further above shows the operation that failed to compute its "
+                                         "gradient. The variable in question was changed in there or anywhere later. Good luck!"
+                                       : "enable anomaly detection to find the operation that failed to compute its "
+                                         "gradient, with torch.autograd.set_detect_anomaly(True).");
+  }
+  if (!is_output_ || !GradMode::enabled() || !running_node) return tensor;
+  Tensor with_history = detach(tensor);
+  with_history.impl()->grad_fn = Ref<Node>(running_node);
+  with_history.impl()->output_index = output_index_;
+  return with_history;
+}
+
+void raise_second_backward() {
+  runtime_error("Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+                "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+                "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+                "saved tensors after calling backward.");
+}
+
+void record_not_differentiable(const char* operation, Tensor& output, std::initializer_list<Tensor> inputs) {
+  record("NotImplemented", output, inputs, [operation](const Tensor&, Gradients&) {
+    not_implemented("derivative for ", operation, " is not implemented");
+  });
+}
+
+}  // namespace ondol

@@ -1,0 +1,350 @@
+// Attributes of Tensor, and the methods that deal in Python objects rather than tensors.
+
+#include <cstring>
+
+#include "autograd/engine.h"
+#include "bindings/autograd.h"
+#include "bindings/indexing.h"
+#include "bindings/module.h"
+#include "bindings/python.h"
+#include "bindings/storage.h"
+#include "bindings/types.h"
+#include "ops/functions.h"
+
+namespace ondol::python {
+namespace {
+
+using Getter = PyObject* (*)(const Tensor&);
+
+template <Getter function>
+PyObject* get(PyObject* self, void*) {
+  return guarded([&] { return function(unwrap(self)); });
+}
+
+PyObject* shape(const Tensor& t) { return to_size(t.sizes()); }
+PyObject* dtype(const Tensor& t) { return from_dtype(t.dtype()).release(); }
+PyObject* device(const Tensor&) { return cpu_device().release(); }
+PyObject* layout(const Tensor&) { return strided_layout().release(); }
+PyObject* ndim(const Tensor& t) { return PyLong_FromLongLong(t.ndim()); }
+PyObject* item_bytes(const Tensor& t) { return PyLong_FromSize_t(item_size(t.dtype())); }
+PyObject* all_bytes(const Tensor& t) { return PyLong_FromLongLong(t.numel() * static_cast<int64_t>(item_size(t.dtype()))); }
+PyObject* version(const Tensor& t) {
+  if (t.impl()->inference) runtime_error("Inference tensors do not track version counter.");
+  return PyLong_FromUnsignedLong(t.version());
+}
+PyObject* output_number(const Tensor& t) { return PyLong_FromUnsignedLong(t.impl()->output_index); }
+PyObject* is_leaf(const Tensor& t) { return PyBool_FromLong(t.is_leaf()); }
+PyObject* requires_grad(const Tensor& t) { return PyBool_FromLong(t.requires_grad()); }
+PyObject* always_false(const Tensor&) { Py_RETURN_FALSE; }
+PyObject* always_true(const Tensor&) { Py_RETURN_TRUE; }
+PyObject* base(const Tensor& t) { return t.is_view() ? wrap(Tensor(t.impl()->base)) : Py_NewRef(Py_None); }
+PyObject* retains_grad(const Tensor& t) {
+  return PyBool_FromLong(!t.is_leaf() && t.impl()->autograd && t.impl()->autograd->retains_grad);
+}
+PyObject* name(const Tensor& t) {
+  if (!t.impl()->autograd || t.impl()->autograd->name.empty()) Py_RETURN_NONE;
+  return PyUnicode_FromString(t.impl()->autograd->name.c_str());
+}
+PyObject* transposed(const Tensor& t) {
+  Dims dims;
+  for (int64_t i = t.ndim() - 1; i >= 0; --i) dims.push_back(i);
+  return wrap(permute(t, dims));
+}
+Tensor matrix_transposed(const Tensor& t) {
+  if (t.ndim() < 2) runtime_error("tensor.mT is only supported on matrices or batches of matrices. Got ", t.ndim(), "-D tensor.");
+  return transpose(t, -2, -1);
+}
+PyObject* mT(const Tensor& t) { return wrap(matrix_transposed(t)); }
+PyObject* H(const Tensor& t) {
+  if (t.ndim() != 0 && t.ndim() != 2) runtime_error("tensor.H is only supported on matrices (2-D tensors). Got ", t.ndim(), "-D tensor.");
+  return wrap(t.ndim() == 0 ? conj(t) : conj(matrix_transposed(t)));
+}
+PyObject* mH(const Tensor& t) { return wrap(conj(matrix_transposed(t))); }
+PyObject* real_part(const Tensor& t) { return wrap(real(t)); }
+PyObject* imaginary_part(const Tensor& t) { return wrap(imag(t)); }
+PyObject* grad(const Tensor& t) { return t.impl()->autograd ? wrap(t.impl()->autograd->grad) : Py_NewRef(Py_None); }
+PyObject* grad_fn(const Tensor& t) { return wrap_node(t.grad_fn()); }
+
+/// The same memory without history and with a version counter of its own.
+PyObject* data(const Tensor& t) {
+  Tensor plain = detach(t);
+  plain.impl()->own_version = Ref<VersionCounter>(new VersionCounter);
+  return wrap(plain);
+}
+
+int set_requires_grad(PyObject* self, PyObject* value, void*) {
+  return guarded_int([&] {
+    if (!value || !PyBool_Check(value)) runtime_error("requires_grad must be a bool");
+    mark_requires_grad(unwrap(self), value == Py_True);
+    return 0;
+  });
+}
+
+int set_grad(PyObject* self, PyObject* value, void*) {
+  return guarded_int([&] {
+    Tensor tensor = unwrap(self);
+    if (!value || value == Py_None) {
+      if (tensor.impl()->autograd) tensor.impl()->autograd->grad = Tensor();
+      return 0;
+    }
+    if (!is_tensor(value)) type_error("assigned grad expected to be a Tensor or None but got grad of type ", Py_TYPE(value)->tp_name);
+    Tensor gradient = unwrap(value);
+    if (gradient.is_same(tensor)) runtime_error("can't assign Variable as its own grad");
+    if (gradient.dtype() != tensor.dtype())
+      runtime_error("assigned grad has data of a different type: expected ", name(tensor.dtype()), ", got ", name(gradient.dtype()));
+    if (gradient.sizes() != tensor.sizes())
+      runtime_error("assigned grad has data of a different size: expected ", tensor.sizes(), ", got ", gradient.sizes());
+    autograd_state(tensor).grad = gradient;
+    return 0;
+  });
+}
+
+/// `p.data = x`: the tensor keeps its place in every list and graph, and looks at other memory.
+int set_data(PyObject* self, PyObject* value, void*) {
+  return guarded_int([&] {
+    if (!value || !is_tensor(value))
+      type_error("Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "NoneType");
+    Tensor tensor = unwrap(self), source = unwrap(value);
+    if (tensor.requires_grad() && !is_differentiable(source.dtype()))
+      runtime_error("data set to a tensor that requires gradients must be floating point or complex dtype, not ", name(source.dtype()));
+    TensorImpl* impl = tensor.impl();
+    uint32_t version = tensor.version();
+    if (!impl->own_version) {
+      impl->own_version = Ref<VersionCounter>(new VersionCounter);
+      impl->own_version->version = version;
+    }
+    impl->storage = source.storage();
+    impl->dtype = source.dtype();
+    impl->set_geometry(source.sizes(), source.strides(), source.impl()->offset);
+    impl->base = Ref<TensorImpl>();
+    if (impl->autograd && impl->autograd->accumulator) {  // what it accumulates now has another shape
+      impl->autograd->accumulator->outputs[0] = {impl->sizes, impl->dtype};
+    }
+    return 0;
+  });
+}
+
+PyObject* get_backward_hooks(PyObject* self, void*) {
+  TensorImpl* impl = unwrap(self).impl();
+  auto* hooks = impl->autograd ? static_cast<PyObject*>(impl->autograd->backward_hooks) : nullptr;
+  return Py_NewRef(hooks ? hooks : Py_None);
+}
+int set_backward_hooks(PyObject* self, PyObject* value, void*) {
+  return guarded_int([&] {
+    assign_backward_hooks(unwrap(self), value == Py_None ? nullptr : value);
+    return 0;
+  });
+}
+
+PyGetSetDef attributes[] = {
+    {"shape", get<shape>, nullptr, "The sizes, as a torch.Size.", nullptr},
+    {"dtype", get<dtype>, nullptr, "The type of the elements.", nullptr},
+    {"device", get<device>, nullptr, "Where it lives: always the CPU.", nullptr},
+    {"layout", get<layout>, nullptr, "Always torch.strided.", nullptr},
+    {"ndim", get<ndim>, nullptr, "The number of dimensions.", nullptr},
+    {"itemsize", get<item_bytes>, nullptr, "Bytes of one element.", nullptr},
+    {"nbytes", get<all_bytes>, nullptr, "Bytes of all elements.", nullptr},
+    {"_version", get<version>, nullptr, "How often it was changed in place.", nullptr},
+    {"output_nr", get<output_number>, nullptr, "Which output of grad_fn it is.", nullptr},
+    {"is_leaf", get<is_leaf>, nullptr, "Whether it was made by the user rather than by a recorded operation.", nullptr},
+    {"requires_grad", get<requires_grad>, set_requires_grad, "Whether operations on it are recorded.", nullptr},
+    {"retains_grad", get<retains_grad>, nullptr, "Whether a non-leaf keeps its gradient in .grad.", nullptr},
+    {"grad", get<grad>, set_grad, "The gradient that backward accumulated, or None.", nullptr},
+    {"grad_fn", get<grad_fn>, nullptr, "The node of the graph that made it, or None.", nullptr},
+    {"data", get<data>, set_data, "The same memory without history.", nullptr},
+    {"_base", get<base>, nullptr, "Of a view: the tensor that owns the memory.", nullptr},
+    {"name", get<name>, nullptr, "None, unless a name was given.", nullptr},
+    {"T", get<transposed>, nullptr, "All dimensions reversed.", nullptr},
+    {"mT", get<mT>, nullptr, "The last two dimensions swapped.", nullptr},
+    {"H", get<H>, nullptr, "The conjugate transpose of a matrix.", nullptr},
+    {"mH", get<mH>, nullptr, "The conjugate transpose of the last two dimensions.", nullptr},
+    {"real", get<real_part>, nullptr, "The real part, a view.", nullptr},
+    {"imag", get<imaginary_part>, nullptr, "The imaginary part, a view.", nullptr},
+    {"_backward_hooks", get_backward_hooks, set_backward_hooks, "The hooks of register_hook, or None.", nullptr},
+    {"is_cpu", get<always_true>, nullptr, nullptr, nullptr},
+    {"is_cuda", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_sparse", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_sparse_csr", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_quantized", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_mkldnn", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_meta", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_nested", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_mps", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_xpu", get<always_false>, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+// Methods.
+
+PyObject* dim(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).ndim()); }
+PyObject* numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).numel()); }
+PyObject* element_size(PyObject* self, PyObject*) { return item_bytes(unwrap(self)); }
+PyObject* data_ptr(PyObject* self, PyObject*) {
+  Tensor tensor = unwrap(self);
+  return PyLong_FromVoidPtr(tensor.numel() ? tensor.bytes() : nullptr);
+}
+PyObject* storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).impl()->offset); }
+PyObject* untyped_storage(PyObject* self, PyObject*) {
+  return guarded([&] { return wrap_storage(unwrap(self).storage()).release(); });
+}
+PyObject* is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(unwrap(self).dtype())); }
+PyObject* is_complex_dtype(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(unwrap(self).dtype())); }
+PyObject* is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self).impl()->inference); }
+PyObject* is_view(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self).is_view()); }
+PyObject* is_signed(PyObject* self, PyObject*) {
+  Dtype d = unwrap(self).dtype();
+  return PyBool_FromLong(d != Dtype::U8 && d != Dtype::Bool);
+}
+PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
+
+/// size() or size(dim); stride() or stride(dim).
+template <const Dims& (*dims_of)(const Tensor&), PyObject* (*whole)(const Dims&)>
+PyObject* one_or_all(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"dim", nullptr};
+    PyObject* dim = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim)) throw PythonError();
+    Tensor tensor = unwrap(self);
+    const Dims& dims = dims_of(tensor);
+    if (dim == Py_None) return whole(dims);
+    int64_t index = to_int(dim, "size(): argument 'dim'");
+    if (dims.empty()) index_error("Dimension specified as ", index, " but tensor has no dimensions");
+    return PyLong_FromLongLong(dims[wrap_dim(index, tensor.ndim())]);
+  });
+}
+const Dims& sizes_of(const Tensor& t) { return t.sizes(); }
+const Dims& strides_of(const Tensor& t) { return t.strides(); }
+
+PyObject* is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"memory_format", nullptr};
+    PyObject* format = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &format)) throw PythonError();
+    if (format && !is_memory_format(format)) type_error("is_contiguous(): argument 'memory_format' must be torch.memory_format");
+    return PyBool_FromLong(unwrap(self).is_contiguous(format ? to_memory_format(format) : MemoryFormat::Contiguous));
+  });
+}
+
+PyObject* item_method(PyObject* self, PyObject*) {
+  return guarded([&] { return to_python(item(unwrap(self))); });
+}
+
+PyObject* nested_list(const Tensor& tensor, int64_t dim, int64_t offset) {
+  if (dim == tensor.ndim()) return to_python(element(as_strided(tensor, {}, {}, offset)));
+  int64_t size = tensor.sizes()[dim];
+  Object list = checked(PyList_New(size));
+  for (int64_t i = 0; i < size; ++i) {
+    PyObject* entry = nested_list(tensor, dim + 1, offset + i * tensor.strides()[dim]);
+    if (!entry) throw PythonError();
+    PyList_SET_ITEM(list.get(), i, entry);
+  }
+  return list.release();
+}
+PyObject* tolist(PyObject* self, PyObject*) {
+  return guarded([&] {
+    Tensor tensor = detach(unwrap(self));
+    return nested_list(tensor, 0, tensor.impl()->offset);
+  });
+}
+
+PyObject* detach_method(PyObject* self, PyObject*) {
+  return guarded([&] { return wrap(detach(unwrap(self))); });
+}
+PyObject* detach_in_place(PyObject* self, PyObject*) {
+  return guarded([&] {
+    TensorImpl* impl = unwrap(self).impl();
+    if (impl->base) runtime_error("Can't detach views in-place. Use detach() instead.");
+    impl->grad_fn = Ref<Node>();
+    impl->requires_grad = false;
+    impl->output_index = 0;
+    return Py_NewRef(self);
+  });
+}
+PyObject* requires_grad_in_place(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"requires_grad", nullptr};
+    int on = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", const_cast<char**>(names), &on)) throw PythonError();
+    mark_requires_grad(unwrap(self), on);
+    return Py_NewRef(self);
+  });
+}
+
+PyObject* is_same_memory(PyObject* self, PyObject* other) {
+  return guarded([&] {
+    if (!is_tensor(other)) type_error("is_set_to(): argument must be Tensor");
+    Tensor a = unwrap(self), b = unwrap(other);
+    return PyBool_FromLong(a.storage() == b.storage() && a.impl()->offset == b.impl()->offset && a.sizes() == b.sizes() &&
+                           a.strides() == b.strides());
+  });
+}
+
+/// Tensor._make_subclass(cls, data, requires_grad=False): the same memory as an object of a subclass, without history.
+PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* names[] = {"cls", "data", "requires_grad", nullptr};
+    PyObject *cls, *source;
+    int on = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &source, &on)) throw PythonError();
+    if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type))
+      type_error("cls must be a subclass of Tensor");
+    if (!is_tensor(source)) type_error("_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(source)->tp_name);
+    Tensor tensor = detach(unwrap(source));
+    tensor.impl()->own_version = Ref<VersionCounter>(new VersionCounter);
+    if (on) mark_requires_grad(tensor, true);
+    return wrap_as(reinterpret_cast<PyTypeObject*>(cls), tensor);
+  });
+}
+
+template <class F>
+PyCFunction method(F* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+constexpr int kKeywords = METH_VARARGS | METH_KEYWORDS;
+
+PyMethodDef methods[] = {
+    {"dim", dim, METH_NOARGS, "dim() -> int: the number of dimensions."},
+    {"ndimension", dim, METH_NOARGS, "Alias of dim()."},
+    {"numel", numel, METH_NOARGS, "numel() -> int: the number of elements."},
+    {"nelement", numel, METH_NOARGS, "Alias of numel()."},
+    {"element_size", element_size, METH_NOARGS, "element_size() -> int: bytes of one element."},
+    {"data_ptr", data_ptr, METH_NOARGS, "data_ptr() -> int: the address of the first element."},
+    {"storage_offset", storage_offset, METH_NOARGS, "storage_offset() -> int: where it starts in its storage, in elements."},
+    {"untyped_storage", untyped_storage, METH_NOARGS, "untyped_storage() -> UntypedStorage: the memory behind it."},
+    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is a floating one."},
+    {"is_complex", is_complex_dtype, METH_NOARGS, "Whether the dtype is a complex one."},
+    {"is_signed", is_signed, METH_NOARGS, "Whether the dtype is signed."},
+    {"is_inference", is_inference, METH_NOARGS, "Whether it was made under inference_mode."},
+    {"_is_view", is_view, METH_NOARGS, "Whether it is a view of another tensor."},
+    {"get_device", get_device, METH_NOARGS, "-1: on the CPU."},
+    {"size", method(one_or_all<sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
+    {"stride", method(one_or_all<strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
+    {"is_contiguous", method(is_contiguous), kKeywords, "is_contiguous(memory_format=torch.contiguous_format) -> bool."},
+    {"item", item_method, METH_NOARGS, "item() -> number: the value of a tensor with one element."},
+    {"tolist", tolist, METH_NOARGS, "tolist() -> nested list of numbers."},
+    {"detach", detach_method, METH_NOARGS, "detach() -> Tensor: the same memory without history."},
+    {"detach_", detach_in_place, METH_NOARGS, "Forgets its own history."},
+    {"requires_grad_", method(requires_grad_in_place), kKeywords, "requires_grad_(requires_grad=True) -> self."},
+    {"is_set_to", is_same_memory, METH_O, "Whether both look at the same memory in the same way."},
+    {"_make_subclass", method(make_subclass), kKeywords | METH_STATIC, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void add_tensor_methods(PyObject*) {
+  auto* type = reinterpret_cast<PyObject*>(tensor_type);
+  auto add = [&](const char* name, PyObject* descriptor) {
+    if (!descriptor || PyObject_SetAttrString(type, name, Object::steal(descriptor).get()) < 0) throw PythonError();
+  };
+  for (PyGetSetDef* attribute = attributes; attribute->name; ++attribute)
+    add(attribute->name, PyDescr_NewGetSet(tensor_type, attribute));
+  for (PyMethodDef* definition = methods; definition->ml_name; ++definition) {
+    if (definition->ml_flags & METH_STATIC) {
+      Object function = checked(PyCFunction_NewEx(definition, nullptr, nullptr));
+      add(definition->ml_name, PyStaticMethod_New(function.get()));
+    } else {
+      add(definition->ml_name, PyDescr_NewMethod(tensor_type, definition));
+    }
+  }
+}
+
+}  // namespace ondol::python

@@ -1,0 +1,260 @@
+// The Python type Tensor: its life, and its operators. Methods that operations provide are added in operations.cpp, the
+// rest in tensor_methods.cpp.
+
+#include <Python.h>
+#include <structmember.h>
+
+#include "autograd/node.h"
+#include "bindings/module.h"
+#include "bindings/indexing.h"
+#include "bindings/python.h"
+#include "ops/functions.h"
+#include "ops/registry.h"
+
+namespace ondol::python {
+
+PyTypeObject* tensor_type = nullptr;
+PyTypeObject* size_type = nullptr;
+
+namespace {
+
+TensorObject* cast(PyObject* object) { return reinterpret_cast<TensorObject*>(object); }
+
+PyObject* allocate(PyTypeObject* type, const Tensor& tensor) {
+  PyObject* object = type->tp_alloc(type, 0);
+  if (!object) throw PythonError();
+  new (&cast(object)->impl) Ref<TensorImpl>(tensor.ref());
+  tensor.impl()->python = object;
+  return object;
+}
+
+void deallocate(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (cast(self)->weak_references) PyObject_ClearWeakRefs(self);
+  Py_CLEAR(cast(self)->dict);
+  if (TensorImpl* impl = cast(self)->impl.get(); impl && impl->python == self) impl->python = nullptr;
+  // Dropping the last reference to a graph may run Python code, which must not see or lose an exception that is on its way.
+  PyObject *error_type, *error, *traceback;
+  PyErr_Fetch(&error_type, &error, &traceback);
+  cast(self)->impl.~Ref<TensorImpl>();
+  PyErr_Restore(error_type, error, traceback);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(cast(self)->dict);
+  Py_VISIT(Py_TYPE(self));
+  TensorImpl* impl = cast(self)->impl.get();
+  if (impl && impl->owners() == 1 && impl->autograd) Py_VISIT(static_cast<PyObject*>(impl->autograd->backward_hooks));
+  return 0;
+}
+
+int clear(PyObject* self) {
+  Py_CLEAR(cast(self)->dict);
+  return 0;
+}
+
+/// Tensor(...): PyTorch's legacy constructor, from sizes or from data.
+PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    Object device = Object::share(kwargs ? PyDict_GetItemString(kwargs, "device") : nullptr);
+    if (kwargs && PyDict_Size(kwargs) > (device ? 1 : 0))
+      type_error("Tensor() takes sizes or data and a device; for dtype and requires_grad use torch.tensor(...)");
+    Py_ssize_t count = PyTuple_Size(args);
+    PyObject* first = count ? PyTuple_GET_ITEM(args, 0) : nullptr;
+    Tensor made;
+    if (count == 1 && is_tensor(first)) {
+      made = alias_of(unwrap(first));
+    } else if (count == 0) {
+      made = empty({0}, default_dtype());
+    } else if (count == 1 && !PyLong_Check(first) && Py_TYPE(first) != size_type) {
+      made = tensor_from_data(first, default_dtype());
+    } else {
+      made = empty(count == 1 ? to_dims(first, "size") : to_dims(args, "size"), default_dtype());
+    }
+    return type == tensor_type ? wrap(made) : wrap_as(type, made.impl()->python ? alias_of(made) : made);
+  });
+}
+
+// Operators. Either operand may be a tensor; what is neither tensor nor number is left to its own reflected operator.
+
+bool to_operand(PyObject* object, Tensor& operand) {
+  if (is_tensor(object)) {
+    operand = unwrap(object);
+    return true;
+  }
+  if (!is_number(object)) return false;
+  operand = wrapped_number(to_scalar(object));
+  return true;
+}
+
+using BinaryFunction = Tensor (*)(const Tensor&, const Tensor&);
+
+template <BinaryFunction function>
+PyObject* binary(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    Tensor left, right;
+    if (!to_operand(a, left) || !to_operand(b, right)) return Py_NewRef(Py_NotImplemented);
+    return wrap(function(left, right));
+  });
+}
+
+using UnaryFunction = Tensor (*)(const Tensor&);
+template <UnaryFunction function>
+PyObject* unary(PyObject* self) {
+  return guarded([&] { return wrap(function(unwrap(self))); });
+}
+
+template <BinaryFunction function>
+PyObject* in_place(PyObject* self, PyObject* other) {
+  return guarded([&]() -> PyObject* {
+    Tensor operand, target = unwrap(self);
+    if (!to_operand(other, operand)) return Py_NewRef(Py_NotImplemented);
+    check_in_place(target, "in-place operator");
+    Tensor result;
+    if (needs_gradient(target, operand)) {
+      result = function(target, operand);
+    } else {
+      ResultTarget place(target);
+      result = function(target, operand);
+    }
+    finish_in_place(target, result, "in-place operator");
+    return Py_NewRef(self);
+  });
+}
+
+Tensor plus(const Tensor& a, const Tensor& b) { return add(a, b, 1); }
+Tensor minus(const Tensor& a, const Tensor& b) { return sub(a, b, 1); }
+Tensor true_divide(const Tensor& a, const Tensor& b) { return div(a, b, std::nullopt); }
+Tensor invert(const Tensor& a) { return bitwise_not(a); }
+
+PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
+  if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
+  return binary<pow>(a, b);
+}
+PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) { return in_place<pow>(a, b); }
+PyObject* matrix_multiply(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) return Py_NewRef(Py_NotImplemented);
+  return guarded([&] { return wrap(matmul(unwrap(a), unwrap(b))); });
+}
+PyObject* absolute(PyObject* self) { return unary<abs>(self); }
+PyObject* positive(PyObject* self) { return Py_NewRef(self); }
+
+PyObject* compare(PyObject* a, PyObject* b, int op) {
+  switch (op) {
+    case Py_LT: return binary<lt>(a, b);
+    case Py_LE: return binary<le>(a, b);
+    case Py_EQ: return binary<eq>(a, b);
+    case Py_NE: return binary<ne>(a, b);
+    case Py_GT: return binary<gt>(a, b);
+    default: return binary<ge>(a, b);
+  }
+}
+
+int truth(PyObject* self) {
+  return guarded_int([&]() -> int {
+    Tensor tensor = unwrap(self);
+    if (tensor.numel() == 0) runtime_error("Boolean value of Tensor with no values is ambiguous");
+    if (tensor.numel() > 1)
+      runtime_error("Boolean value of Tensor with more than one value is ambiguous; use .any() or .all() on shape ", tensor.sizes());
+    return item(tensor).to_bool();
+  });
+}
+
+PyObject* to_float(PyObject* self) {
+  return guarded([&] { return PyFloat_FromDouble(item(unwrap(self)).to_double()); });
+}
+PyObject* to_integer(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    Scalar value = item(unwrap(self));
+    return value.is_integral() ? PyLong_FromLongLong(value.to_int()) : PyLong_FromDouble(value.to_double());
+  });
+}
+PyObject* to_index(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    Tensor tensor = unwrap(self);
+    if (!is_integral(tensor.dtype()) || tensor.numel() != 1)
+      type_error("only integer tensors of a single element can be converted to an index");
+    return PyLong_FromLongLong(item(tensor).to_int());
+  });
+}
+
+Py_ssize_t length(PyObject* self) {
+  Tensor tensor = unwrap(self);
+  if (tensor.ndim() == 0) {
+    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+    return -1;
+  }
+  return tensor.sizes()[0];
+}
+PyObject* subscript(PyObject* self, PyObject* index) {
+  return guarded([&] { return wrap(get_item(unwrap(self), index)); });
+}
+int assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
+  return guarded_int([&]() -> int {
+    if (!value) type_error("Tensor does not support deleting items");
+    Tensor tensor = unwrap(self);
+    set_item(tensor, index, value);
+    return 0;
+  });
+}
+
+Py_hash_t hash(PyObject* self) { return _Py_HashPointer(self); }
+
+PyObject* get_dict(PyObject* self, void* context) { return PyObject_GenericGetDict(self, context); }
+
+PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+PyGetSetDef dict_property[] = {{"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr},
+                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+template <class F>
+PyType_Slot slot(int id, F* function) {
+  return {id, reinterpret_cast<void*>(function)};
+}
+
+}  // namespace
+
+PyObject* wrap(const Tensor& tensor) {
+  if (!tensor.defined()) return Py_NewRef(Py_None);
+  if (auto* existing = static_cast<PyObject*>(tensor.impl()->python)) return Py_NewRef(existing);
+  return allocate(tensor_type, tensor);
+}
+
+PyObject* wrap_as(PyTypeObject* type, const Tensor& tensor) {
+  if (tensor.impl()->python) runtime_error("the tensor has a Python object already");
+  return allocate(type, tensor);
+}
+
+void add_tensor_type(PyObject* module) {
+  PyType_Slot slots[] = {
+      slot(Py_tp_dealloc, deallocate), slot(Py_tp_traverse, traverse), slot(Py_tp_clear, clear),
+      slot(Py_tp_new, construct), slot(Py_tp_hash, hash), slot(Py_tp_richcompare, compare),
+      {Py_tp_members, members}, {Py_tp_getset, dict_property},
+      slot(Py_nb_add, binary<plus>), slot(Py_nb_subtract, binary<minus>), slot(Py_nb_multiply, binary<mul>),
+      slot(Py_nb_true_divide, binary<true_divide>), slot(Py_nb_floor_divide, binary<floor_divide>),
+      slot(Py_nb_remainder, binary<remainder>), slot(Py_nb_power, power), slot(Py_nb_matrix_multiply, matrix_multiply),
+      slot(Py_nb_negative, unary<neg>), slot(Py_nb_positive, positive), slot(Py_nb_absolute, absolute),
+      slot(Py_nb_invert, unary<invert>), slot(Py_nb_and, binary<bitwise_and>), slot(Py_nb_or, binary<bitwise_or>),
+      slot(Py_nb_xor, binary<bitwise_xor>), slot(Py_nb_lshift, binary<bitwise_left_shift>),
+      slot(Py_nb_rshift, binary<bitwise_right_shift>),
+      slot(Py_nb_inplace_add, in_place<plus>), slot(Py_nb_inplace_subtract, in_place<minus>),
+      slot(Py_nb_inplace_multiply, in_place<mul>), slot(Py_nb_inplace_true_divide, in_place<true_divide>),
+      slot(Py_nb_inplace_floor_divide, in_place<floor_divide>), slot(Py_nb_inplace_remainder, in_place<remainder>),
+      slot(Py_nb_inplace_power, in_place_power), slot(Py_nb_inplace_and, in_place<bitwise_and>),
+      slot(Py_nb_inplace_or, in_place<bitwise_or>), slot(Py_nb_inplace_xor, in_place<bitwise_xor>),
+      slot(Py_nb_inplace_lshift, in_place<bitwise_left_shift>), slot(Py_nb_inplace_rshift, in_place<bitwise_right_shift>),
+      slot(Py_nb_bool, truth), slot(Py_nb_float, to_float), slot(Py_nb_int, to_integer), slot(Py_nb_index, to_index),
+      slot(Py_mp_length, length), slot(Py_mp_subscript, subscript), slot(Py_mp_ass_subscript, assign_subscript),
+      {0, nullptr}};
+  PyType_Spec spec = {"ondol.Tensor", sizeof(TensorObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  tensor_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).release());
+  if (PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(tensor_type)) < 0) throw PythonError();
+}
+
+}  // namespace ondol::python

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ondol::kernel {
+
+/// Conversion between dtypes, element by element.
+struct ConversionKernels {
+  /// n elements; the strides are in bytes. The ranges must not overlap unless both dtypes and positions are the same.
+  using Convert = void (*)(const char* from, int64_t from_stride, char* to, int64_t to_stride, int64_t n);
+  /// [from][to], in the order of Dtype.
+  Convert convert[12][12];
+};
+
+}  // namespace ondol::kernel

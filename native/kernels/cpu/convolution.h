@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ondol::kernel {
+
+/// A convolution over up to three spatial axes (depth, height, width); 1d and 2d ones have leading sizes of 1 (kernel
+/// 1, stride 1, padding 0, dilation 1 there). All tensors are contiguous:
+///   x, gx [batch, channels_in, input...]     y, gy [batch, channels_out, output...]
+///   w, gw [channels_out, channels_in / groups, kernel...]     bias, gb [channels_out]
+/// Any size may be 0. `output` is taken as given: what a kernel tap reaches outside the input counts as zero.
+struct ConvolutionShape {
+  int64_t batch, channels_in, channels_out, groups;
+  int64_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
+};
+
+template <class T>
+struct ConvolutionFunctions {
+  /// y = x * w + bias. `bias` may be null.
+  void (*forward)(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+  /// gx = the transpose of `forward` applied to gy. With `bias` [channels_in] (null for a gradient) this is the forward
+  /// of a transposed convolution, whose input is gy, whose weight is w, and whose output is gx.
+  void (*backward_input)(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
+  /// gw, overwritten. The gradient of a transposed convolution's weight is the same with its input as gy and its
+  /// gradient as x.
+  void (*backward_weight)(const ConvolutionShape&, const T* x, const T* gy, T* gw);
+  /// gb[c] = the sum of g over batch and space, g [batch, channels, spatial] contiguous.
+  void (*backward_bias)(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb);
+};
+
+struct ConvolutionKernels {
+  ConvolutionFunctions<float> float32;
+  ConvolutionFunctions<double> float64;
+};
+
+}  // namespace ondol::kernel

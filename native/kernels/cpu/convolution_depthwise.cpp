@@ -1,0 +1,159 @@
+#include "base/parallel.h"
+#include "kernels/cpu/convolution_frame.h"
+#include "kernels/cpu/convolution_microkernel.h"
+#include "kernels/cpu/convolution_parts.h"
+
+// With one input channel per group there is no reuse across channels: each plane is copied once into a frame, from
+// which every tap reads whole vectors.
+
+namespace ondol::kernel::ONDOL_LEVEL {
+namespace {
+
+/// One vector of each of `rows` rows of points: bias + the sum over taps of weight * frame.
+template <class T, int rows>
+inline void frame_rows(int64_t taps, const int64_t* offsets, const T* weights, T bias, const T* from,
+                       int64_t from_stride, Vec<T>* results) {
+  Vec<T> sum[rows];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++) sum[r] = broadcast(bias);
+  for (int64_t k = 0; k < taps; k++) {
+    const Vec<T> weight = broadcast(weights[k]);
+    const T* at = from + offsets[k];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) sum[r] += weight * load(at + r * from_stride);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++) results[r] = sum[r];
+}
+
+/// All points of one plane, from the frames that `offsets` reach, to `to` with steps between rows and columns.
+template <class T>
+void frame_product(const PlaneFrame& frame, int64_t taps, const int64_t* offsets, const T* weights, T bias,
+                   const T* from, T* to, const int64_t to_strides[3]) {
+  const int64_t* points = frame.gather.points;
+  const int64_t from_stride = frame.gather.step[1] * frame.row_size;
+  for (int64_t d = 0; d < points[0]; d++) {
+    for (int64_t h = 0; h < points[1]; h += 4) {
+      const int64_t rows = points[1] - h < 4 ? points[1] - h : 4;
+      for (int64_t w = 0; w < points[2]; w += lanes<T>) {
+        Vec<T> results[4];
+        const T* at = from + frame.point_row(d, h) + w;
+        if (rows == 4) {
+          frame_rows<T, 4>(taps, offsets, weights, bias, at, from_stride, results);
+        } else {
+          for (int64_t r = 0; r < rows; r++) {
+            frame_rows<T, 1>(taps, offsets, weights, bias, at + r * from_stride, from_stride, results + r);
+          }
+        }
+        const int64_t columns = points[2] - w < lanes<T> ? points[2] - w : lanes<T>;
+        for (int64_t r = 0; r < rows; r++) {
+          T* out = to + d * to_strides[0] + (h + r) * to_strides[1] + w * to_strides[2];
+          if (columns == lanes<T> && to_strides[2] == 1) {
+            store(out, results[r]);
+          } else {
+            for (int64_t i = 0; i < columns; i++) out[i * to_strides[2]] = results[r][i];
+          }
+        }
+      }
+    }
+  }
+}
+
+int64_t plane_grain(int64_t points, int64_t taps) { return 1 + 32768 / (1 + points * (taps + 4)); }
+
+}  // namespace
+
+template <class T>
+void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
+  const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
+  Scratch<int64_t> tap_offsets(3 * taps), offsets(taps);
+  const PatchGather gather = input_gather(s, tap_offsets.get());
+  const PlaneFrame frame(gather, lanes<T>);
+  for (int64_t k = 0; k < taps; k++) offsets.get()[k] = frame.tap(k);
+  const int64_t in = volume(s.input), out = volume(s.output);
+  const int64_t strides[3] = {s.output[1] * s.output[2], s.output[2], 1};
+  parallel_for(s.batch * s.channels_in, plane_grain(out * copies, taps), [&](int64_t begin, int64_t end) {
+    Scratch<T> plane(frame.size());
+    for (int64_t i = begin; i < end; i++) {
+      frame.copy_in(T(0), x + i * in, plane.get());
+      for (int64_t copy = 0; copy < copies; copy++) {
+        const int64_t channel = i % s.channels_in * copies + copy;
+        frame_product(frame, taps, offsets.get(), w + channel * taps, bias ? bias[channel] : T(0), plane.get(),
+                      y + (i * copies + copy) * out, strides);
+      }
+    }
+  });
+}
+
+template <class T>
+void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
+  const int64_t kernel = volume(s.kernel), copies = s.channels_out / s.groups;
+  const int64_t in = volume(s.input), out = volume(s.output);
+  for_each_residue_class(s, [&](const ResidueClass& residue) {
+    const PatchGather& gather = residue.gather;
+    const PlaneFrame frame(gather, lanes<T>);
+    const int64_t taps = gather.taps;
+    Scratch<int64_t> offsets(copies * taps);  // one frame after the other
+    for (int64_t k = 0; k < copies * taps; k++) offsets.get()[k] = k / taps * frame.size() + frame.tap(k % taps);
+    const int64_t strides[3] = {s.stride[0] * s.input[1] * s.input[2], s.stride[1] * s.input[2], s.stride[2]};
+    const int64_t first = (residue.residue[0] * s.input[1] + residue.residue[1]) * s.input[2] + residue.residue[2];
+    parallel_for(s.batch * s.channels_in, plane_grain(gather.point_count(), copies * taps),
+                 [&](int64_t begin, int64_t end) {
+                   Scratch<T> planes(copies * frame.size()), weights(copies * taps);
+                   for (int64_t i = begin; i < end; i++) {
+                     const int64_t channel = i % s.channels_in;
+                     for (int64_t copy = 0; copy < copies; copy++) {
+                       frame.copy_in(T(0), gy + (i * copies + copy) * out, planes.get() + copy * frame.size());
+                       for (int64_t k = 0; k < taps; k++) {
+                         weights.get()[copy * taps + k] = w[(channel * copies + copy) * kernel + residue.tap.get()[k]];
+                       }
+                     }
+                     frame_product(frame, copies * taps, offsets.get(), weights.get(), bias ? bias[channel] : T(0),
+                                   planes.get(), gx + i * in + first, strides);
+                   }
+                 });
+  });
+}
+
+template <class T>
+void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
+  const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
+  Scratch<int64_t> tap_offsets(3 * taps);
+  const PatchGather gather = input_gather(s, tap_offsets.get());
+  const PlaneFrame frame(gather, lanes<T>);
+  const int64_t in = volume(s.input), out = volume(s.output), width = s.output[2];
+  const int64_t row_vectors = (width + lanes<T> - 1) / lanes<T>;
+  parallel_for(s.channels_in, plane_grain(s.batch * out * copies, taps), [&](int64_t begin, int64_t end) {
+    Scratch<T> plane(frame.size()), sums(copies * taps * lanes<T>), row(row_vectors * lanes<T>);
+    for (int64_t channel = begin; channel < end; channel++) {
+      fill_zeros(sums.get(), 0, copies * taps * lanes<T>);
+      for (int64_t image = 0; image < s.batch; image++) {
+        frame.copy_in(T(0), x + (image * s.channels_in + channel) * in, plane.get());
+        for (int64_t copy = 0; copy < copies; copy++) {
+          const T* from = gy + (image * s.channels_out + channel * copies + copy) * out;
+          for (int64_t point = 0; point < s.output[0] * s.output[1]; point++, from += width) {
+            for (int64_t i = 0; i < row_vectors * lanes<T>; i++) row.get()[i] = i < width ? from[i] : T(0);
+            const T* at = plane.get() + frame.point_row(point / s.output[1], point % s.output[1]);
+            for (int64_t k = 0; k < taps; k++) {
+              dot_tile<T, 1, 1>(row_vectors, row.get(), 0, at + frame.tap(k), 0,
+                                sums.get() + (copy * taps + k) * lanes<T>, 0);
+            }
+          }
+        }
+      }
+      for (int64_t k = 0; k < copies * taps; k++) {
+        gw[channel * copies * taps + k] = sum_of(sums.get() + k * lanes<T>, lanes<T>);
+      }
+    }
+  });
+}
+
+#define ONDOL_INSTANTIATE(T)                                                                         \
+  template void depthwise_forward(const ConvolutionShape&, const T*, const T*, const T*, T*);        \
+  template void depthwise_backward_input(const ConvolutionShape&, const T*, const T*, const T*, T*); \
+  template void depthwise_backward_weight(const ConvolutionShape&, const T*, const T*, T*);
+ONDOL_INSTANTIATE(float)
+ONDOL_INSTANTIATE(double)
+#undef ONDOL_INSTANTIATE
+
+}  // namespace ondol::kernel::ONDOL_LEVEL

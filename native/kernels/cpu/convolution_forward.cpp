@@ -1,0 +1,19 @@
+#include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/convolution_product.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+template <class T>
+void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
+  if (s.batch == 0 || s.channels_out == 0 || volume(s.output) == 0) return;
+  if (is_depthwise(s)) return depthwise_forward(s, x, w, bias, y);
+  Scratch<int64_t> offsets(3 * volume(s.kernel));
+  const PatchGather gather = input_gather(s, offsets.get());
+  const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
+  GatheredProduct<T>(gather, target, s.groups, x, w, bias, y).run();
+}
+
+template void convolution_forward(const ConvolutionShape&, const float*, const float*, const float*, float*);
+template void convolution_forward(const ConvolutionShape&, const double*, const double*, const double*, double*);
+
+}  // namespace ondol::kernel::ONDOL_LEVEL

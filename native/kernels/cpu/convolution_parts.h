@@ -1,0 +1,88 @@
+#pragma once
+
+#include "kernels/cpu/convolution.h"
+#include "kernels/cpu/convolution_gather.h"
+#include "kernels/cpu/convolution_scratch.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+// The parts of the convolution family, one file each; instantiated there for float and double.
+
+template <class T>
+void convolution_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+template <class T>
+void convolution_backward_input(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
+template <class T>
+void convolution_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
+
+/// The same for one input channel per group, where there is no matrix product to speak of.
+template <class T>
+void depthwise_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+template <class T>
+void depthwise_backward_input(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
+template <class T>
+void depthwise_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
+
+inline bool is_depthwise(const ConvolutionShape& s) { return s.groups > 1 && s.channels_in == s.groups; }
+
+inline int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+
+/// The reading of x by the output points.
+inline PatchGather input_gather(const ConvolutionShape& s, int64_t* offsets) {
+  PatchGather gather = {s.batch, s.channels_in, {}, {}, {}, volume(s.kernel), offsets};
+  for (int axis = 0; axis < 3; axis++) {
+    gather.source[axis] = s.input[axis], gather.points[axis] = s.output[axis], gather.step[axis] = s.stride[axis];
+  }
+  for (int64_t d = 0; d < s.kernel[0]; d++) {
+    for (int64_t h = 0; h < s.kernel[1]; h++) {
+      for (int64_t w = 0; w < s.kernel[2]; w++) {
+        *offsets++ = d * s.dilation[0] - s.padding[0];
+        *offsets++ = h * s.dilation[1] - s.padding[1];
+        *offsets++ = w * s.dilation[2] - s.padding[2];
+      }
+    }
+  }
+  return gather;
+}
+
+/// The taps that contribute to the input points of one residue class modulo the stride: input = point * stride +
+/// residue on each axis. Such a tap k reads gy at (input + padding - k * dilation) / stride, which is point + offset.
+struct ResidueClass {
+  PatchGather gather;
+  int64_t residue[3];
+  Scratch<int64_t> offsets;  // [taps, 3]
+  Scratch<int64_t> tap;      // [taps]: position in the kernel
+
+  ResidueClass(const ConvolutionShape& s, int64_t d, int64_t h, int64_t w)
+      : residue{d, h, w}, offsets(3 * volume(s.kernel)), tap(volume(s.kernel)) {
+    gather = {s.batch, s.channels_out, {}, {}, {1, 1, 1}, 0, offsets.get()};
+    for (int axis = 0; axis < 3; axis++) {
+      gather.source[axis] = s.output[axis];
+      gather.points[axis] =
+          residue[axis] < s.input[axis] ? (s.input[axis] - residue[axis] + s.stride[axis] - 1) / s.stride[axis] : 0;
+    }
+    for (int64_t k = 0; k < volume(s.kernel); k++) {
+      const int64_t at[3] = {k / (s.kernel[1] * s.kernel[2]), k / s.kernel[2] % s.kernel[1], k % s.kernel[2]};
+      int64_t* offset = offsets.get() + 3 * gather.taps;
+      bool reaches = true;
+      for (int axis = 0; axis < 3; axis++) {
+        const int64_t distance = residue[axis] + s.padding[axis] - at[axis] * s.dilation[axis];
+        reaches &= distance % s.stride[axis] == 0;
+        offset[axis] = distance / s.stride[axis];
+      }
+      if (reaches) tap.get()[gather.taps++] = k;
+    }
+  }
+};
+
+/// Calls f(ResidueClass) for each class that has points.
+template <class F>
+inline void for_each_residue_class(const ConvolutionShape& s, F&& f) {
+  for (int64_t d = 0; d < s.stride[0] && d < s.input[0]; d++) {
+    for (int64_t h = 0; h < s.stride[1] && h < s.input[1]; h++) {
+      for (int64_t w = 0; w < s.stride[2] && w < s.input[2]; w++) f(ResidueClass(s, d, h, w));
+    }
+  }
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ondol::kernel {
+
+/// A pooling window over up to three spatial axes; 1d and 2d ones have leading sizes of 1 (kernel 1, stride 1, padding
+/// 0). x, gx [planes, input...] and y, gy [planes, output...] are contiguous; planes = batch * channels. Adaptive
+/// pooling reads planes, input and output only: window o of an axis covers floor(o*in/out) .. ceil((o+1)*in/out).
+struct PoolingShape {
+  int64_t planes;
+  int64_t input[3], output[3], kernel[3], stride[3], padding[3], dilation[3];
+};
+
+template <class T>
+struct PoolingFunctions {
+  /// The largest value of each window, padding counted as -inf; a NaN wins. `indices` (may be null) gets the position
+  /// of the first largest value (the last NaN) in the flattened input plane.
+  void (*max_forward)(const PoolingShape&, const T* x, T* y, int64_t* indices);
+  /// gx, overwritten: each gy is added at its index. Serves the adaptive form as well. An index outside the plane is
+  /// skipped.
+  void (*max_backward)(const PoolingShape&, const T* gy, const int64_t* indices, T* gx);
+  /// The mean of each window. The divisor is `divisor_override` unless that is 0; else the window's size clipped to the
+  /// padded input (count_include_pad) or to the input itself.
+  void (*average_forward)(const PoolingShape&, bool count_include_pad, int64_t divisor_override, const T* x, T* y);
+  void (*average_backward)(const PoolingShape&, bool count_include_pad, int64_t divisor_override, const T* gy, T* gx);
+  void (*adaptive_average_forward)(const PoolingShape&, const T* x, T* y);
+  void (*adaptive_average_backward)(const PoolingShape&, const T* gy, T* gx);
+  void (*adaptive_max_forward)(const PoolingShape&, const T* x, T* y, int64_t* indices);
+};
+
+struct PoolingKernels {
+  PoolingFunctions<float> float32;
+  PoolingFunctions<double> float64;
+};
+
+}  // namespace ondol::kernel

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ondol::kernel {
+
+/// A contiguous tensor seen as [outer, n, inner]: outer * inner lines of n elements that lie `inner` elements apart.
+/// Reducing or scanning along the last axis has inner == 1, over the whole tensor outer == inner == 1.
+struct Lines {
+  int64_t outer;
+  int64_t n;
+  int64_t inner;
+};
+
+}  // namespace ondol::kernel

@@ -1,0 +1,94 @@
+// Cross-entropy of rows of logits with class indices, without ever storing the softmax.
+
+#include "base/parallel.h"
+#include "kernels/cpu/softmax_parts.h"
+#include "kernels/cpu/softmax_row.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+namespace {
+
+inline constexpr int64_t grain = 1 << 14;
+
+/// sum_c w[c] (lse - x[c]), the smoothing's part of the loss; the differences first, so that nothing large cancels.
+template <class T>
+inline T smooth_loss(const T* x, const T* weight, T lse, int64_t classes) {
+  Vec<T> sum{};
+  map_row<T>(classes, [&](auto part) {
+    Vec<T> difference = lse - part.of(x, T(0));
+    if (weight) difference = difference * part.of(weight, T(0));
+    sum += part.exists(difference);
+  });
+  return total<T>(sum)[0];
+}
+
+template <class T>
+int64_t cross_entropy(const T* x, const T* weight, T* loss, T* lse, T* row_weight, const CrossEntropyTask& task) {
+  const int64_t n = task.classes;
+  const T smoothing = T(task.label_smoothing);
+  for (int64_t i = 0; i < task.rows; ++i)
+    if (task.targets[i] != task.ignore_index && (task.targets[i] < 0 || task.targets[i] >= n)) return i;
+  parallel_for(task.rows, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T* row = x + i * n;
+      const int64_t target = task.targets[i];
+      Vec<T> m = row_maximum(row, n);
+      m = select(m == -infinity<T>, Vec<T>{}, m);
+      lse[i] = (log(row_exp_sum(row, n, m)) + m)[0];
+      const bool ignored = target == task.ignore_index;
+      const T w = ignored ? T(0) : weight ? weight[target] : T(1);
+      if (row_weight) row_weight[i] = w;
+      T value = ignored ? T(0) : (T(1) - smoothing) * w * (lse[i] - row[target]);
+      if (!ignored && smoothing > 0) value += smoothing / T(n) * smooth_loss(row, weight, lse[i], n);
+      loss[i] = value;
+    }
+  });
+  return -1;
+}
+
+template <class T>
+inline T sum_of(const T* weight, int64_t n) {
+  Vec<T> sum{};
+  map_row<T>(n, [&](auto part) { sum += part.of(weight, T(0)); });
+  return total<T>(sum)[0];
+}
+
+/// d loss / d x[c] = ((1 - eps) w[t] + eps/n W) softmax(x)[c] - (1 - eps) w[t] [c = t] - eps/n w[c], with W = sum w.
+template <class T>
+void cross_entropy_backward(const T* dloss, int64_t dloss_step, double scale, const T* x, const T* lse, const T* weight,
+                            T* dx, const CrossEntropyTask& task) {
+  const int64_t n = task.classes;
+  const T smooth = T(task.label_smoothing / double(n)), kept = T(1 - task.label_smoothing);
+  const T all_weights = !weight ? T(n) : smooth > 0 ? sum_of(weight, n) : T(0);
+  parallel_for(task.rows, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T* row = x + i * n;
+      T* to = dx + i * n;
+      const int64_t target = task.targets[i];
+      if (target == task.ignore_index) {
+        map_row<T>(n, [&](auto part) { part.put(to, Vec<T>{}); });
+        continue;
+      }
+      const T g = dloss[i * dloss_step] * T(scale), w = kept * (weight ? weight[target] : T(1));
+      const T share = g * (w + smooth * all_weights), base = lse[i], even = g * smooth;
+      if (smooth == 0)
+        map_row<T>(n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base)); });
+      else if (!weight)
+        map_row<T>(n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base) - even); });
+      else
+        map_row<T>(
+            n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base) - even * part.of(weight, T(0))); });
+      to[target] -= g * w;
+    }
+  });
+}
+
+}  // namespace
+
+void fill_cross_entropy(SoftmaxKernels& k) {
+  k.float32.cross_entropy = cross_entropy<float>;
+  k.float32.cross_entropy_backward = cross_entropy_backward<float>;
+  k.float64.cross_entropy = cross_entropy<double>;
+  k.float64.cross_entropy_backward = cross_entropy_backward<double>;
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL

@@ -1,0 +1,265 @@
+// Copies: clone, contiguous, to, copy_, fill_, cat, stack, repeat.
+
+#include <cstring>
+
+#include "base/parallel.h"
+#include "ops/functions.h"
+#include "ops/registry.h"
+#include "tensor/launch.h"
+
+namespace ondol {
+
+static Tensor copied(const Tensor& self, Dtype dtype, MemoryFormat format) {
+  Tensor result = format == MemoryFormat::Preserve ? empty_like(self, dtype) : empty_strided(self.sizes(), strides_for(self.sizes(), format), dtype);
+  copy_elements(self, result);
+  return result;
+}
+
+static Tensor clone_as(const Tensor& self, std::optional<MemoryFormat> format) {
+  Tensor result = copied(self, self.dtype(), format.value_or(MemoryFormat::Preserve));
+  if (needs_gradient(self))
+    record("CloneBackward0", result, {self}, [](const Tensor& gradient, Gradients& in) { in[0] = gradient; });
+  return result;
+}
+Tensor clone(const Tensor& self) { return clone_as(self, std::nullopt); }
+
+Tensor contiguous(const Tensor& self, MemoryFormat format) {
+  if (format == MemoryFormat::Preserve) runtime_error("preserve memory format is unsupported by the contiguous operator");
+  return self.is_contiguous(format) ? self : clone_as(self, format);
+}
+
+Tensor to_dtype(const Tensor& self, Dtype dtype) {
+  if (self.dtype() == dtype) return self;
+  Tensor result = copied(self, dtype, MemoryFormat::Preserve);
+  if (needs_gradient(self) && is_differentiable(dtype))
+    record("ToCopyBackward0", result, {self}, [](const Tensor& gradient, Gradients& in) { in[0] = gradient; });
+  return result;
+}
+
+/// `to`: itself if nothing changes.
+static Tensor to(const Tensor& self, std::optional<Dtype> dtype, bool, bool copy, std::optional<MemoryFormat> format) {
+  Dtype target = dtype.value_or(self.dtype());
+  bool keeps_layout = !format || *format == MemoryFormat::Preserve || self.is_contiguous(*format);
+  if (target == self.dtype() && keeps_layout && !copy) return self;
+  Tensor result = copied(self, target, format.value_or(MemoryFormat::Preserve));
+  if (needs_gradient(self) && is_differentiable(target))
+    record("ToCopyBackward0", result, {self}, [](const Tensor& gradient, Gradients& in) { in[0] = gradient; });
+  return result;
+}
+static Tensor to_given_dtype(const Tensor& self, Dtype dtype, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+  return to(self, dtype, non_blocking, copy, format);
+}
+static Tensor to_device(const Tensor& self, std::monostate, std::optional<Dtype> dtype, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+  return to(self, dtype, non_blocking, copy, format);
+}
+static Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+  return to(self, other.dtype(), non_blocking, copy, format);
+}
+template <Dtype dtype>
+Tensor cast_to(const Tensor& self, std::optional<MemoryFormat> format) {
+  return to(self, dtype, false, false, format);
+}
+
+Tensor& copy_(Tensor& self, const Tensor& source) {
+  if (broadcast_shapes(source.sizes(), self.sizes()) != self.sizes())
+    shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", broadcast_shapes(source.sizes(), self.sizes()));
+  if (self.is_same(source)) return self;
+  Tensor separate = shares_memory(self, source) ? copied(source, source.dtype(), MemoryFormat::Contiguous) : source;
+  Tensor history;
+  if (needs_gradient(self, source) && is_differentiable(self.dtype())) {
+    history = detach(self);
+    record("CopyBackwards", history, {source}, [](const Tensor& gradient, Gradients& in) {
+      if (in.wants(0)) in[0] = gradient;
+    });
+  }
+  copy_elements(separate, self);
+  self.bump_version();
+  if (self.is_view() && !history.defined() && !self.requires_grad()) self.impl()->seen_version = self.version();
+  if (history.defined()) rebase_history(self, history);
+  return self;
+}
+static Tensor copy_operation(const Tensor& self, const Tensor& source, bool) {
+  Tensor target = self;
+  return copy_(target, source);
+}
+
+Tensor& fill_(Tensor& self, const Tensor& value) {
+  if (value.ndim() != 0) runtime_error("fill_ only supports 0-dimension value tensor but got tensor with ", value.ndim(), " dimensions.");
+  if (needs_gradient(self) || needs_gradient(value)) return copy_(self, value);
+  if (category(value.dtype()) == Category::Complex && !is_complex(self.dtype()))
+    runtime_error("value cannot be converted to type ", name(self.dtype()), " without overflow");
+  copy_elements(value, self);
+  self.bump_version();
+  return self;
+}
+static Tensor fill_operation(const Tensor& self, const Tensor& value) {
+  Tensor target = self;
+  return fill_(target, value);
+}
+
+Tensor& zero_(Tensor& self) {
+  if (needs_gradient(self)) {
+    finish_in_place(self, zeros_like(self), "zero_");
+    return self;
+  }
+  if (self.is_contiguous() && self.numel() > 0)
+    std::memset(self.bytes(), 0, static_cast<size_t>(self.numel()) * item_size(self.dtype()));
+  else
+    copy_elements(scalar_tensor(0, self.dtype()), self);
+  self.bump_version();
+  return self;
+}
+static Tensor zero_operation(const Tensor& self) {
+  Tensor target = self;
+  return zero_(target);
+}
+
+void resize_(Tensor& self, const Dims& sizes) {
+  if (self.requires_grad()) runtime_error("cannot resize variables that require grad");
+  for (int64_t size : sizes)
+    if (size < 0) runtime_error("resize_(): sizes must not be negative, got ", sizes);
+  TensorImpl* impl = self.impl();
+  int64_t needed, count = count_elements(sizes);
+  if (__builtin_add_overflow(impl->offset, count, &needed) || __builtin_mul_overflow(needed, static_cast<int64_t>(item_size(impl->dtype)), &needed))
+    runtime_error("Storage size calculation overflowed with sizes=", sizes);
+  if (static_cast<size_t>(needed) > impl->storage->bytes()) impl->storage->resize(static_cast<size_t>(needed));
+  impl->set_geometry(sizes, contiguous_strides(sizes), impl->offset);
+}
+static Tensor resize_operation(const Tensor& self, const Dims& sizes, std::optional<MemoryFormat>) {
+  Tensor target = self;
+  resize_(target, sizes);
+  return target;
+}
+
+Tensor cat(const std::vector<Tensor>& all, int64_t dim) {
+  if (all.empty()) value_error("torch.cat(): expected a non-empty list of Tensors");
+  std::vector<Tensor> tensors;  // a 1-d tensor without elements fits anything, for history's sake
+  for (const Tensor& tensor : all) {
+    if (tensor.ndim() == 0) runtime_error("zero-dimensional tensor (at position ", &tensor - all.data(), ") cannot be concatenated");
+    if (tensor.sizes() != Dims{0}) tensors.push_back(tensor);
+  }
+  Dtype dtype = promote(all);
+  if (tensors.empty()) return empty({0}, dtype);
+  const Dims& model = tensors[0].sizes();
+  dim = wrap_dim(dim, model.ssize());
+  Dims sizes = model, lengths;
+  sizes[dim] = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Dims& each = tensors[i].sizes();
+    if (each.size() != model.size())
+      shape_error("Tensors must have same number of dimensions: got ", model.size(), " and ", each.size(), " (cat: shapes ", model, " and ", each, ")");
+    for (size_t d = 0; d < each.size(); ++d)
+      if (static_cast<int64_t>(d) != dim && each[d] != model[d])
+        shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", model[d], " but got size ", each[d],
+                    " for tensor number ", i, " in the list. (cat: shapes ", model, " and ", each, ")");
+    sizes[dim] += each[dim];
+    lengths.push_back(each[dim]);
+  }
+  Tensor result = empty(sizes, dtype);
+  {
+    NoGrad silent;
+    int64_t at = 0;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      copy_elements(tensors[i], narrow(result, dim, at, lengths[i]));
+      at += lengths[i];
+    }
+  }
+  if (needs_gradient(tensors) && is_differentiable(dtype))
+    record("CatBackward0", {result}, tensors, [dim, lengths](std::span<const Tensor> gradient, Gradients& in) {
+      int64_t at = 0;
+      for (size_t i = 0; i < lengths.size(); ++i) {
+        if (gradient[0].defined() && in.wants(i)) in[i] = narrow(gradient[0], dim, at, lengths[i]);
+        at += lengths[i];
+      }
+    });
+  return result;
+}
+
+Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
+  if (tensors.empty()) runtime_error("stack expects a non-empty TensorList");
+  dim = wrap_dim(dim, tensors[0].ndim() + 1);
+  std::vector<Tensor> raised;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].sizes() != tensors[0].sizes())
+      shape_error("stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ", tensors[i].sizes(), " at entry ", i);
+    raised.push_back(unsqueeze(tensors[i], dim));
+  }
+  return cat(raised, dim);
+}
+
+/// The tensor laid out as tiles.
+static Tensor repeat(const Tensor& self, const Dims& repeats) {
+  if (repeats.size() < self.sizes().size())
+    runtime_error("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor (repeats ", repeats, ", sizes ", self.sizes(), ")");
+  // As [r0, s0, r1, s1, ...]: expand over the r, then merge each pair.
+  Dims with_ones, expanded, merged;
+  size_t shift = repeats.size() - self.sizes().size();
+  for (size_t i = 0; i < repeats.size(); ++i) {
+    if (repeats[i] < 0) runtime_error("Trying to create tensor with negative dimension ", repeats[i], ": ", repeats);
+    int64_t size = i < shift ? 1 : self.sizes()[i - shift];
+    with_ones.push_back(1);
+    with_ones.push_back(size);
+    expanded.push_back(repeats[i]);
+    expanded.push_back(size);
+    merged.push_back(repeats[i] * size);
+  }
+  return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
+}
+
+/// The same elements with some dimensions in reverse.
+static Tensor flip(const Tensor& self, const Dims& requested) {
+  Dims dims = wrap_dims(requested, self.ndim());
+  Tensor result = empty_like(self, self.dtype());
+  // Slices are copied one by one along the flipped dimensions, in whole blocks of those behind the last of them.
+  auto copy = [&](auto&& copy, const Tensor& from, const Tensor& to, int64_t dim) -> void {
+    int64_t last = -1;
+    for (int64_t d : dims) last = std::max(last, d);
+    if (dim > last) return copy_elements(from, to);
+    int64_t size = self.sizes()[dim];
+    bool flipped = std::find(dims.begin(), dims.end(), dim) != dims.end();
+    int64_t axis = 0;
+    for (int64_t i = 0; i < size; ++i) copy(copy, select(from, axis, i), select(to, axis, flipped ? size - 1 - i : i), dim + 1);
+  };
+  NoGrad silent;
+  if (self.numel() > 0 && self.ndim() > 0) copy(copy, self, result, 0);
+  else copy_elements(self, result);
+  return result;
+}
+static Tensor flip_operation(const Tensor& self, const Dims& dims) {
+  Tensor result = flip(self, dims);
+  if (needs_gradient(self))
+    record("FlipBackward0", result, {self}, [dims](const Tensor& gradient, Gradients& in) { in[0] = flip_operation(gradient, dims); });
+  return result;
+}
+
+void register_copy(Registry& r) {
+  r.add("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", clone_as);
+  r.add("contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format) -> Tensor", contiguous, kMethod);
+  r.add("to.device(Tensor self, Device? device=None, ScalarType? dtype=None, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_device, kMethod);
+  r.add("to.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_given_dtype, kMethod);
+  r.add("to.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_other, kMethod);
+  r.add("float(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F32>, kMethod);
+  r.add("double(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F64>, kMethod);
+  r.add("half(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F16>, kMethod);
+  r.add("bfloat16(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::BF16>, kMethod);
+  r.add("bool(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::Bool>, kMethod);
+  r.add("byte(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::U8>, kMethod);
+  r.add("char(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I8>, kMethod);
+  r.add("short(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I16>, kMethod);
+  r.add("int(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I32>, kMethod);
+  r.add("long(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I64>, kMethod);
+  r.add("cfloat(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C64>, kMethod);
+  r.add("cdouble(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C128>, kMethod);
+  r.add("copy_(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", copy_operation, kMethod);
+  r.add("fill_(Tensor self, Tensor|Scalar value) -> Tensor", fill_operation);
+  r.add("zero_(Tensor self) -> Tensor", zero_operation);
+  r.add("resize_(Tensor self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor", resize_operation, kMethod);
+  r.add("cat(Tensor[] tensors, int dim=0) -> Tensor", cat);
+  r.add("stack(Tensor[] tensors, int dim=0) -> Tensor", stack);
+  r.alias("concat", "cat");
+  r.alias("concatenate", "cat");
+  r.add("repeat(Tensor self, int[] repeats) -> Tensor", repeat, kMethod);
+  r.add("flip(Tensor self, int[] dims) -> Tensor", flip_operation);
+}
+
+}  // namespace ondol

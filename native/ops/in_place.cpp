@@ -1,0 +1,106 @@
+// What changing a tensor in place means for its history, and for that of the tensors that share its memory.
+
+#include "autograd/node.h"
+#include "ops/functions.h"
+#include "ops/registry.h"
+
+namespace ondol {
+
+void check_in_place(const Tensor& self, const char* operation) {
+  if (!self.storage()->writable())
+    runtime_error(operation, ": the memory of this tensor is read-only (it was borrowed from a read-only array); clone() it first");
+  if (may_overlap(self))
+    runtime_error("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
+                  "tensor before performing the operation. (", operation, " on sizes ", self.sizes(), ", strides ", self.strides(), ")");
+  if (self.impl()->inference && !GradMode::inference() && self.requires_grad())
+    runtime_error("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before "
+                  "doing inplace update.");
+  if (!GradMode::enabled()) return;
+  if (self.impl()->requires_grad && self.is_leaf())
+    runtime_error("a leaf Variable that requires grad is being used in an in-place operation. (", operation, "; use torch.no_grad() to change a "
+                  "parameter, or an operation that makes a new tensor)");
+  if (self.is_view()) {
+    Tensor base(self.impl()->base);
+    if (base.impl()->requires_grad && base.is_leaf())
+      runtime_error("a view of a leaf Variable that requires grad is being used in an in-place operation. (", operation, ")");
+  }
+}
+
+/// The history of a view whose base was changed through another tensor: a window on the base as it is now.
+static void refresh_view_history(const Tensor& view) {
+  TensorImpl* impl = view.impl();
+  impl->seen_version = impl->version();
+  Tensor base(impl->base);
+  if (impl->requires_grad || impl->opaque_view || !base.requires_grad()) return;
+  Dims sizes = impl->sizes, strides = impl->strides;
+  int64_t offset = impl->offset;
+  Tensor target = view;
+  TensorImpl* base_impl = base.impl();
+  Dims base_sizes = base_impl->sizes, base_strides = base_impl->strides;
+  int64_t base_offset = base_impl->offset;
+  record("AsStridedBackward0", target, {base}, [=](const Tensor& gradient, Gradients& in) {
+    in[0] = as_strided_backward(gradient, base_sizes, base_strides, base_offset, sizes, strides, offset);
+  });
+  impl->seen_version = impl->version();
+}
+
+const Ref<Node>& Tensor::grad_fn() const {
+  if (impl_->base && impl_->seen_version != impl_->version()) refresh_view_history(*this);
+  return impl_->grad_fn;
+}
+
+bool Tensor::grad_fn_of_stale_view() const { return static_cast<bool>(grad_fn()); }
+
+void rebase_history(Tensor& self, const Tensor& result) {
+  TensorImpl* impl = self.impl();
+  if (!self.is_view()) {
+    std::vector<Node::Retained> kept;
+    if (impl->grad_fn) std::erase_if(impl->grad_fn->retained, [&](const Node::Retained& entry) { return entry.tensor == impl; });
+    impl->grad_fn = result.impl()->grad_fn;
+    impl->output_index = result.impl()->output_index;
+    if (impl->autograd && impl->autograd->retains_grad) impl->grad_fn->retained.push_back({impl->output_index, impl});
+    return;
+  }
+  if (impl->opaque_view)
+    not_implemented("an in-place change of a view with another dtype (view(dtype), view_as_real, real, imag) cannot be recorded; use an "
+                    "operation that makes a new tensor, or torch.no_grad()");
+  // The base is now: what it was, with the window replaced by the result. The view is that window of it.
+  Tensor base(impl->base);
+  Dims sizes = impl->sizes, strides = impl->strides, base_sizes = base.sizes(), base_strides = base.strides();
+  int64_t offset = impl->offset, base_offset = base.impl()->offset;
+  Tensor history = detach(base);
+  record("CopySlices", history, {base, result}, [=](const Tensor& gradient, Gradients& in) {
+    if (in.wants(0)) in[0] = as_strided_scatter(gradient, zeros(sizes, gradient.dtype()), base_sizes, base_strides, base_offset, sizes, strides, offset);
+    if (in.wants(1)) in[1] = as_strided_gather(gradient, base_sizes, base_strides, base_offset, sizes, strides, offset);
+  });
+  rebase_history(base, history);
+  refresh_view_history(self);
+}
+
+void finish_in_place(Tensor& self, const Tensor& result, const char* operation) {
+  bool there = result.ref() == self.ref();
+  if (!there) {
+    if (!can_cast(result.dtype(), self.dtype()))
+      runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ", torch_name(self.dtype()));
+    if (result.sizes() != self.sizes())
+      shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes(), " (", operation, ")");
+    copy_elements(result, self);
+  }
+  self.bump_version();
+  if (self.is_view()) self.impl()->seen_version = self.version() - 1;  // stale, as far as its base's history goes
+  if (there) {
+    if (self.is_view() && !self.requires_grad()) self.impl()->seen_version = self.version();
+    return;
+  }
+  if (!needs_gradient(self, result)) return;
+  Tensor value = result;
+  if (!value.requires_grad()) {  // the change cuts the history: gradients end here, as zeros
+    value = detach(self);
+    record("ZeroBackward0", value, {self}, [](const Tensor& gradient, Gradients& in) { in[0] = zeros_like(gradient); });
+  } else if (value.dtype() != self.dtype()) {
+    value = to_dtype(value, self.dtype());
+  }
+  rebase_history(self, value);
+}
+
+}  // namespace ondol

@@ -1,0 +1,363 @@
+#include "tensor/pointwise.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/parallel.h"
+#include "kernels/table.h"
+#include "tensor/launch.h"
+
+namespace ondol {
+namespace {
+
+constexpr int kMaxOperands = 4;
+constexpr int64_t kChunk = 512;           // elements converted at a time: the buffers stay in the first-level cache
+constexpr int64_t kParallelGrain = 32768;  // fewer elements than this are not worth a second thread
+
+/// One side of a loop: where its elements lie while the loop walks the (merged) dimensions of the result.
+struct Side {
+  char* data;
+  Dtype dtype;
+  Dims strides;  // in bytes, one for each merged dimension, 0 where it broadcasts
+};
+
+/// The walk over all elements: dimensions from outer to inner, those that lie one behind the other in every side merged.
+struct Walk {
+  Dims sizes;
+  std::array<Side, kMaxOperands + 1> sides;  // the result first
+  int count = 0;
+};
+
+Dims byte_strides(const Tensor& tensor, const Dims& shape) {
+  Dims strides(shape.size(), 0);
+  size_t shift = shape.size() - tensor.sizes().size();
+  auto bytes = static_cast<int64_t>(item_size(tensor.dtype()));
+  for (size_t i = 0; i < tensor.sizes().size(); ++i)
+    if (tensor.sizes()[i] != 1) strides[shift + i] = tensor.strides()[i] * bytes;
+  return strides;
+}
+
+/// Sorts the dimensions so that the result is walked in the order of its memory, then merges neighbours.
+void arrange(Walk& walk, const Dims& shape) {
+  Dims order;
+  for (int64_t i = 0; i < shape.ssize(); ++i)
+    if (shape[i] != 1) order.push_back(i);
+  const Dims& lead = walk.sides[0].strides;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return lead[a] > lead[b]; });
+
+  std::array<Dims, kMaxOperands + 1> merged;
+  for (int64_t dim : order) {
+    bool joins = !walk.sizes.empty();
+    for (int s = 0; joins && s < walk.count; ++s)
+      joins = merged[s].back() == walk.sides[s].strides[dim] * shape[dim];
+    for (int s = 0; s < walk.count; ++s) {
+      if (joins)
+        merged[s].back() = walk.sides[s].strides[dim];
+      else
+        merged[s].push_back(walk.sides[s].strides[dim]);
+    }
+    if (joins)
+      walk.sizes.back() *= shape[dim];
+    else
+      walk.sizes.push_back(shape[dim]);
+  }
+  if (walk.sizes.empty()) {
+    walk.sizes.push_back(1);
+    for (int s = 0; s < walk.count; ++s) merged[s].push_back(0);
+  }
+  for (int s = 0; s < walk.count; ++s) walk.sides[s].strides = std::move(merged[s]);
+}
+
+/// Calls body(pointers, n) for pieces of the innermost dimension, over the elements [begin, end) of the walk.
+template <class Body>
+void for_each_run(const Walk& walk, int64_t begin, int64_t end, Body&& body) {
+  int64_t inner = walk.sizes.back();
+  int64_t ndim = walk.sizes.ssize();
+  std::array<char*, kMaxOperands + 1> pointers;
+  for (int64_t at = begin; at < end;) {
+    int64_t rest = at / inner, offset = at % inner;
+    for (int s = 0; s < walk.count; ++s) pointers[s] = walk.sides[s].data + offset * walk.sides[s].strides[ndim - 1];
+    for (int64_t dim = ndim - 2; dim >= 0; --dim) {
+      int64_t index = rest % walk.sizes[dim];
+      rest /= walk.sizes[dim];
+      for (int s = 0; s < walk.count; ++s) pointers[s] += index * walk.sides[s].strides[dim];
+    }
+    int64_t n = std::min(inner - offset, end - at);
+    body(pointers, n);
+    at += n;
+  }
+}
+
+Dtype computing_dtype(Dtype dtype) {
+  switch (category(dtype)) {
+    case Category::Bool:
+    case Category::Integral: return Dtype::I64;
+    case Category::Complex: return Dtype::C128;
+    default: return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32;
+  }
+}
+
+PointwiseLoop loop_for(const Pointwise& formula, Dtype computing) {
+  switch (computing) {
+    case Dtype::F32: return formula.f32;
+    case Dtype::F64: return formula.f64;
+    case Dtype::I64: return formula.i64;
+    default: return formula.c128;
+  }
+}
+
+auto converter(Dtype from, Dtype to) {
+  return kernel::table().conversion.convert[static_cast<int>(from)][static_cast<int>(to)];
+}
+
+struct alignas(64) Value {
+  char bytes[64];
+};
+
+/// Everything that one call needs, resolved before the loop.
+struct Call {
+  PointwiseLoop loop;
+  Dtype computing;
+  Dtype loop_result;  // what the loop writes
+  const double* parameters;
+  int operands;
+  bool scalar[kMaxOperands] = {};
+  Value scalars[kMaxOperands];
+};
+
+/// All operands lie like the result or are single values: the loop runs on them as they are.
+bool runs_flat(const Call& call, std::span<const Tensor> operands, const Tensor& out) {
+  if (out.dtype() != call.loop_result || !(out.is_contiguous() || is_dense(out.sizes(), out.strides()))) return false;
+  for (int i = 0; i < call.operands; ++i) {
+    if (call.scalar[i]) continue;
+    const Tensor& operand = operands[i];
+    if (operand.dtype() != call.computing || operand.sizes() != out.sizes()) return false;
+    if (!(operand.is_contiguous() && out.is_contiguous()) && operand.strides() != out.strides()) return false;
+  }
+  return true;
+}
+
+void run_flat(const Call& call, std::span<const Tensor> operands, const Tensor& out) {
+  const char* data[kMaxOperands];
+  size_t item = item_size(call.computing), out_item = item_size(call.loop_result);
+  for (int i = 0; i < call.operands; ++i) data[i] = call.scalar[i] ? call.scalars[i].bytes : operands[i].bytes();
+  char* result = out.bytes();
+  auto range = [&](int64_t begin, int64_t end) {
+    const void* from[kMaxOperands];
+    for (int i = 0; i < call.operands; ++i) from[i] = call.scalar[i] ? data[i] : data[i] + begin * item;
+    call.loop(from, call.scalar, result + begin * out_item, end - begin, call.parameters);
+  };
+  int64_t n = out.numel();
+  if (n <= kParallelGrain)
+    range(0, n);
+  else
+    launch({{}, {&out}}, n, [&] { parallel_for(n, kParallelGrain, range); });
+}
+
+/// Elements are gathered and converted into buffers, computed there, converted and scattered.
+void run_buffered(const Call& call, const Walk& walk) {
+  size_t inner_dim = walk.sizes.size() - 1;
+  auto range = [&](int64_t begin, int64_t end) {
+    alignas(64) char buffers[kMaxOperands][kChunk * 16];
+    alignas(64) char result_buffer[kChunk * 16];
+    for_each_run(walk, begin, end, [&](std::array<char*, kMaxOperands + 1> at, int64_t n) {
+      for (int64_t done = 0; done < n; done += kChunk) {
+        int64_t length = std::min(kChunk, n - done);
+        const void* from[kMaxOperands];
+        for (int i = 0; i < call.operands; ++i) {
+          if (call.scalar[i]) {
+            from[i] = call.scalars[i].bytes;
+            continue;
+          }
+          const Side& side = walk.sides[i + 1];
+          int64_t stride = side.strides[inner_dim];
+          char*& position = at[i + 1];
+          if (side.dtype == call.computing && stride == static_cast<int64_t>(item_size(side.dtype))) {
+            from[i] = position;
+          } else {
+            converter(side.dtype, call.computing)(position, stride, buffers[i],
+                                                  static_cast<int64_t>(item_size(call.computing)), length);
+            from[i] = buffers[i];
+          }
+          position += length * stride;
+        }
+        const Side& out = walk.sides[0];
+        int64_t out_stride = out.strides[inner_dim], item = static_cast<int64_t>(item_size(call.loop_result));
+        bool direct = out.dtype == call.loop_result && out_stride == item;
+        call.loop(from, call.scalar, direct ? at[0] : result_buffer, length, call.parameters);
+        if (!direct) converter(call.loop_result, out.dtype)(result_buffer, item, at[0], out_stride, length);
+        at[0] += length * out_stride;
+      }
+    });
+  };
+  int64_t n = 1;
+  for (int64_t size : walk.sizes) n *= size;
+  if (n <= kParallelGrain)
+    range(0, n);
+  else
+    launch({}, n, [&] { parallel_for(n, kParallelGrain, range); });
+}
+
+Walk walk_over(std::span<const Tensor> operands, const Tensor& out) {
+  Walk walk;
+  walk.sides[walk.count++] = {out.bytes(), out.dtype(), byte_strides(out, out.sizes())};
+  for (const Tensor& operand : operands)
+    walk.sides[walk.count++] = {operand.bytes(), operand.dtype(), byte_strides(operand, out.sizes())};
+  arrange(walk, out.sizes());
+  return walk;
+}
+
+/// Fresh memory in the layout of the first operand that has the result's shape and is dense, row-major otherwise.
+Tensor allocate_result(std::span<const Tensor> operands, const Dims& shape, Dtype dtype) {
+  for (const Tensor& operand : operands)
+    if (operand.sizes() == shape) return empty_like(operand, dtype);
+  return empty(shape, dtype);
+}
+
+/// An operand that lies in the result's memory otherwise than the result itself is read before it is overwritten.
+Tensor apart_from(const Tensor& operand, const Tensor& out) {
+  if (!shares_memory(operand, out)) return operand;
+  if (operand.bytes() == out.bytes() && operand.sizes() == out.sizes() && operand.strides() == out.strides() &&
+      operand.dtype() == out.dtype())
+    return operand;
+  Tensor copy = empty(operand.sizes(), operand.dtype());
+  copy_elements(operand, copy);
+  return copy;
+}
+
+}  // namespace
+
+Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute, Dtype result,
+                const Tensor& given_out, const double* parameters) {
+  Call call;
+  call.computing = computing_dtype(compute);
+  call.loop = loop_for(formula, call.computing);
+  if (!call.loop) not_implemented("\"", formula.name, "\" not implemented for '", torch_name(compute), "'");
+  call.loop_result = formula.predicate ? Dtype::Bool
+                     : formula.real_result && call.computing == Dtype::C128 ? Dtype::F64
+                                                                            : call.computing;
+  call.parameters = parameters;
+  call.operands = static_cast<int>(operands.size());
+
+  bool same_shape = true;
+  for (const Tensor& operand : operands) same_shape = same_shape && operand.sizes() == operands[0].sizes();
+  Dims broadcast;
+  if (!same_shape) {
+    broadcast = operands[0].sizes();
+    for (size_t i = 1; i < operands.size(); ++i) broadcast = broadcast_shapes(broadcast, operands[i].sizes());
+  }
+  const Dims& shape = same_shape ? operands[0].sizes() : broadcast;
+  Tensor out = given_out;
+  if (!out.defined())
+    out = allocate_result(operands, shape, formula.predicate ? Dtype::Bool : result);
+  else if (out.sizes() != shape)
+    shape_error("output with shape ", out.sizes(), " doesn't match the broadcast shape ", shape);
+  if (out.numel() == 0) return out;
+
+  std::array<Tensor, kMaxOperands> separate;
+  if (given_out.defined()) {
+    for (size_t i = 0; i < operands.size(); ++i) separate[i] = apart_from(operands[i], out);
+    operands = {separate.data(), operands.size()};
+  }
+  for (int i = 0; i < call.operands; ++i) {
+    const Tensor& operand = operands[i];
+    call.scalar[i] = operand.numel() == 1 && (out.numel() > 1 || operand.dtype() != call.computing);
+    if (call.scalar[i]) converter(operand.dtype(), call.computing)(operand.bytes(), 0, call.scalars[i].bytes, 0, 1);
+  }
+  if (runs_flat(call, operands, out))
+    run_flat(call, operands, out);
+  else
+    run_buffered(call, walk_over(operands, out));
+  return out;
+}
+
+void copy_elements(const Tensor& source, const Tensor& target) {
+  if (broadcast_shapes(source.sizes(), target.sizes()) != target.sizes())
+    shape_error("The expanded size of the tensor must match: output with shape ", target.sizes(),
+                " doesn't match the broadcast shape ", broadcast_shapes(source.sizes(), target.sizes()));
+  if (target.numel() == 0) return;
+  auto convert = converter(source.dtype(), target.dtype());
+  Walk walk;
+  walk.sides[walk.count++] = {target.bytes(), target.dtype(), byte_strides(target, target.sizes())};
+  walk.sides[walk.count++] = {source.bytes(), source.dtype(), byte_strides(source, target.sizes())};
+  arrange(walk, target.sizes());
+  size_t inner = walk.sizes.size() - 1;
+  int64_t to_stride = walk.sides[0].strides[inner], from_stride = walk.sides[1].strides[inner];
+  auto range = [&](int64_t begin, int64_t end) {
+    for_each_run(walk, begin, end, [&](const std::array<char*, kMaxOperands + 1>& at, int64_t n) {
+      convert(at[1], from_stride, at[0], to_stride, n);
+    });
+  };
+  int64_t n = target.numel();
+  if (n <= kParallelGrain)
+    range(0, n);
+  else
+    launch({{&source}, {&target}}, n, [&] { parallel_for(n, kParallelGrain, range); });
+}
+
+Pointwise formula(const char* name) {
+  const kernel::FormulaKernels& formulas = kernel::table().formulas;
+  for (int i = 0; i < formulas.count; ++i)
+    for (int j = 0; j < formulas.lists[i].count; ++j) {
+      const kernel::FormulaEntry& entry = formulas.lists[i].entries[j];
+      if (std::strcmp(entry.name, name) == 0) return {entry.name, entry.predicate, false, entry.f32, entry.f64, entry.i64};
+    }
+  runtime_error("no formula is named ", name);
+}
+
+// Promotion as in PyTorch's documentation of torch.result_type.
+
+Dtype promote(Dtype a, Dtype b) {
+  if (a == b) return a;
+  if (a > b) std::swap(a, b);  // a < b from here on
+  if (is_complex(b)) return a == Dtype::F64 ? Dtype::C128 : b;
+  if (a == Dtype::F16 && b == Dtype::BF16) return Dtype::F32;
+  if (is_floating(b)) return b;
+  if (a == Dtype::U8 && category(b) == Category::Integral) return b == Dtype::I8 ? Dtype::I16 : b;
+  return b;
+}
+
+Dtype promote(std::span<const Tensor> tensors) {
+  // The dtype of each rank of operand: tensors with dimensions, 0-d tensors, Python numbers.
+  int ranks[3] = {-1, -1, -1};
+  auto include = [](int& rank, Dtype dtype) {
+    rank = rank < 0 ? static_cast<int>(dtype) : static_cast<int>(promote(static_cast<Dtype>(rank), dtype));
+  };
+  for (const Tensor& tensor : tensors) {
+    if (!tensor.defined()) continue;
+    if (tensor.impl()->wrapped_number) {
+      Dtype dtype = tensor.dtype();
+      if (is_floating(dtype)) dtype = default_dtype();
+      if (is_complex(dtype)) dtype = to_complex(default_dtype());
+      include(ranks[2], dtype);
+    } else {
+      include(ranks[tensor.ndim() == 0 ? 1 : 0], tensor.dtype());
+    }
+  }
+  int result = -1;
+  for (int rank : ranks) {
+    if (rank < 0) continue;
+    auto dtype = static_cast<Dtype>(rank);
+    if (result < 0)
+      result = rank;
+    else if (category(dtype) > category(static_cast<Dtype>(result)))
+      // Only a higher category counts; a complex number takes the precision of a floating tensor.
+      result = static_cast<int>(is_complex(dtype) && is_floating(static_cast<Dtype>(result))
+                                    ? (static_cast<Dtype>(result) == Dtype::F64 ? Dtype::C128 : Dtype::C64)
+                                    : dtype);
+  }
+  return result < 0 ? default_dtype() : static_cast<Dtype>(result);
+}
+
+Dtype promote_to_floating(std::span<const Tensor> tensors) {
+  Dtype dtype = promote(tensors);
+  return is_integral(dtype) ? default_dtype() : dtype;
+}
+
+bool can_cast(Dtype from, Dtype to) {
+  if (is_complex(from) && !is_complex(to)) return false;
+  if (is_floating(from) && is_integral(to)) return false;
+  return !(from != Dtype::Bool && to == Dtype::Bool);
+}
+
+}  // namespace ondol
