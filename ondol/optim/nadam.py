@@ -43,7 +43,7 @@ class NAdam(Optimizer):
     >>> (w * w).sum().backward()
     >>> optimizer.step()
     >>> w
-    tensor([0.9063, 1.9063], requires_grad=True)
+    tensor([0.8944, 1.8944], requires_grad=True)
     """
 
     options_added_later: ClassVar[dict[str, Any]] = {

@@ -176,7 +176,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define `update` or `step`")
 
     def fused_step(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: Group) -> bool:
-        """Do what `update` does for a whole group in one native call; False, with nothing changed, if that cannot be."""
+        """Do what `update` does, for a group in one native call; False, with nothing changed, if that cannot be."""
         return False
 
     def keeps_state(self, group: Group) -> bool:
