@@ -206,6 +206,15 @@ def test_no_process_is_left_when_the_iterator_is_exhausted_dropped_or_failed():
     assert ends_within(5, lambda: set(children()) <= before)
 
 
+def test_a_loader_ends_at_once_though_workers_of_a_later_one_are_running():
+    training = iter(forked(Items(lambda i: i)))
+    validation = iter(forked(Items(lambda i: i)))
+    start = time.monotonic()
+    list(training)
+    assert time.monotonic() - start < 3
+    assert len(list(validation)) == 8
+
+
 def test_persistent_workers_stay_from_one_pass_to_the_next_and_go_with_the_loader():
     before = set(children())
     loader = forked(Items(lambda i: os.getpid()), batch_size=None, persistent_workers=True)

@@ -10,7 +10,7 @@ from itertools import cycle
 from multiprocessing.connection import wait
 from typing import Any
 
-from ondol.utils.data._utils.transport import Channel
+from ondol.utils.data._utils.transport import Channel, close_inherited
 from ondol.utils.data._utils.worker import RESUME, EndOfDataset, ExceptionWrapper, WorkerTask, work
 from ondol.utils.data.dataloader import DataLoader, _BaseDataLoaderIter, _DatasetKind
 
@@ -61,18 +61,16 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             number, self._num_workers, self._base_seed, self._dataset, make_fetcher, loader.worker_init_fn
         )
         ours, theirs = context.Pipe(duplex=True)
-        # A forked worker has a copy of every open channel, and while it is open others do not see that the parent died.
-        forked = context.get_start_method() == "fork"
-        inherited = [ours, *(worker.channel for worker in self._workers)] if forked else []
+        channel = Channel(ours)
         try:
-            process = context.Process(target=_main, args=(task, theirs, inherited), daemon=True)
+            process = context.Process(target=_main, args=(task, theirs), daemon=True)
             process.start()
         except BaseException:
-            ours.close()
+            channel.close()
             raise
         finally:
             theirs.close()
-        return _Worker(process, Channel(ours))
+        return _Worker(process, channel)
 
     def _begin_pass(self) -> None:
         self._sent = 0
@@ -201,9 +199,8 @@ def _make_fetcher(kind: int, auto_collation: bool, collate_fn: Any, drop_last: b
     return _DatasetKind.create_fetcher(kind, dataset, auto_collation, collate_fn, drop_last)
 
 
-def _main(task: WorkerTask, connection: Any, inherited: list[Any]) -> None:
-    for channel in inherited:
-        channel.close()
+def _main(task: WorkerTask, connection: Any) -> None:
+    close_inherited()
     work(task, connection)
 
 
@@ -212,7 +209,7 @@ def _end_workers(workers: list[_Worker], owner: int) -> None:
     if os.getpid() != owner:
         return
     for worker in workers:
-        worker.channel.close()
+        worker.channel.hang_up()
     deadline = time.monotonic() + PATIENCE
     for worker in workers:
         worker.process.join(max(0.0, deadline - time.monotonic()))

@@ -8,11 +8,13 @@ when the last tensor in it is. Elsewhere the bytes go through the socket themsel
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
 import pickle
 import socket
+import weakref
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -23,15 +25,18 @@ INLINE = 4096
 
 ALIGNMENT = 64
 
+_open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
 
 class Channel:
     """One end of the connection between parent and worker."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
-        self._socket = None
-        if hasattr(os, "memfd_create"):
-            self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        # On Unix a duplex pipe is a pair of sockets, through which descriptors may be sent.
+        self._socket = socket.socket(fileno=os.dup(connection.fileno())) if os.name == "posix" else None
+        self._shares_memory = self._socket is not None and hasattr(os, "memfd_create")
+        _open_channels.add(self)
 
     def send(self, *message: Any) -> None:
         """Send objects. Whatever cannot be pickled raises, and then nothing was sent."""
@@ -40,7 +45,7 @@ class Channel:
         _Pickler(stream, 5, True, buffers.append).dump(message)
         pieces = [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
         sizes = [piece.nbytes for piece in pieces]
-        if sum(sizes) <= INLINE or self._socket is None:
+        if sum(sizes) <= INLINE or not self._shares_memory:
             self.connection.send((False, sizes))
             for piece in pieces:
                 self.connection.send_bytes(piece)
@@ -62,10 +67,24 @@ class Channel:
             pieces = [bytearray(self.connection.recv_bytes()) for _ in sizes]
         return pickle.loads(pieces[0], buffers=pieces[1:])
 
+    def hang_up(self) -> None:
+        """Let the other end see that it is over, even if other processes have copies of this end; and close it."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # the other end may be gone already
+                self._socket.shutdown(socket.SHUT_RDWR)
+        self.close()
+
     def close(self) -> None:
+        """Close this end in this process only."""
         self.connection.close()
         if self._socket is not None:
             self._socket.close()
+
+
+def close_inherited() -> None:
+    """In a process just forked, close the channels of the parent: they would keep its workers from seeing its end."""
+    for channel in list(_open_channels):
+        channel.close()
 
 
 class _Pickler(ForkingPickler):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import traceback
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,10 @@ import ondol
 
 RESUME = "resume"
 """Sent to a persistent worker for a new pass over the dataset, and sent back when it is ready for it."""
+
+
+SECONDS_BETWEEN_LOOKS = 2.0
+"""How often a worker that hears nothing looks whether its parent is there."""
 
 
 class WorkerInfo(NamedTuple):
@@ -40,6 +43,8 @@ class ExceptionWrapper:
     """An exception on its way to the parent: its type, and its traceback as text, since frames cannot travel."""
 
     def __init__(self, error: BaseException, where: str) -> None:
+        import traceback
+
         self.exc_type = type(error)
         self.exc_msg = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.where = where
@@ -98,6 +103,7 @@ class _Inbox:
         import threading
 
         self._channel = channel
+        self._parent = os.getppid()
         self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._closed = False
         threading.Thread(target=self._receive, name="inbox of a DataLoader worker", daemon=True).start()
@@ -109,11 +115,14 @@ class _Inbox:
 
     def _receive(self) -> None:
         try:
-            while True:
-                self._messages.put(self._channel.receive())
+            # The end of the parent closes the connection, unless some other process has a copy of its end.
+            while os.getppid() == self._parent:
+                if self._channel.connection.poll(SECONDS_BETWEEN_LOOKS):
+                    self._messages.put(self._channel.receive())
         except (EOFError, OSError):
-            self._closed = True
-            self._messages.put(None)
+            pass
+        self._closed = True
+        self._messages.put(None)
 
 
 def _serve(task: WorkerTask, channel: Any, inbox: _Inbox) -> None:
@@ -169,6 +178,8 @@ def _made_again(task: WorkerTask, where: str) -> tuple[Any, ExceptionWrapper | N
 
 
 def _seed_everything(task: WorkerTask, seed: int) -> None:
+    import random
+
     ondol.set_num_threads(1)  # the workers are the parallelism
     random.seed(seed)
     ondol.manual_seed(seed)
