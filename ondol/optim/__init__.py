@@ -3,6 +3,7 @@
 from ondol.optim import lr_scheduler, swa_utils
 from ondol.optim._adafactor import Adafactor
 from ondol.optim._muon import Muon
+from ondol.optim._stateless import swap_in_optimizer_params_and_state
 from ondol.optim.adadelta import Adadelta
 from ondol.optim.adagrad import Adagrad
 from ondol.optim.adam import Adam
@@ -18,8 +19,8 @@ from ondol.optim.rprop import Rprop
 from ondol.optim.sgd import SGD
 from ondol.optim.sparse_adam import SparseAdam
 
-# PyTorch names these two by the package, and pickles of them say so.
-Adafactor.__module__ = Muon.__module__ = __name__
+# PyTorch names these by the package, and pickles of them say so.
+Adafactor.__module__ = Muon.__module__ = swap_in_optimizer_params_and_state.__module__ = __name__
 
 __all__ = [
     "ASGD",
@@ -40,4 +41,5 @@ __all__ = [
     "SparseAdam",
     "lr_scheduler",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]

@@ -16,7 +16,14 @@ class SparseAdam(Optimizer):
         NotImplementedError: always.
     """
 
-    def __init__(self, params: ParamsT, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        maximize: bool = False,
+    ) -> None:
         raise NotImplementedError(
             "SparseAdam updates from sparse gradients, and ondol has no sparse tensors; use ondol.optim.Adam, "
             "and leave sparse=False in nn.Embedding"

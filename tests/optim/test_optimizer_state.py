@@ -165,6 +165,23 @@ def test_state_dict_hooks_see_and_change_what_is_saved_and_loaded():
     assert order == ["pre save", "pre load 1", "pre load 2", "post load"]
 
 
+def test_swapped_in_parameters_are_trained_and_then_the_own_ones_are_back():
+    p, optimizer = start("SGD")
+    walk(p, optimizer, 1)
+    before, own_state = p.tolist(), optimizer.state
+    q = ondol.zeros(2, 3, dtype=ondol.float64, requires_grad=True)
+    q.grad = ondol.ones_like(q)
+    state = copy.deepcopy(optimizer.state_dict())
+    state["param_groups"][0]["lr"] = 0.5
+    with ondol.optim.swap_in_optimizer_params_and_state(optimizer, {"q": q}, state):
+        optimizer.step()
+    assert p.tolist() == before and q.tolist() != [[0.0] * 3] * 2
+    assert optimizer.state is own_state and optimizer.param_groups[0]["lr"] == 0.1
+    with pytest.raises(RuntimeError, match="parameters are given"):
+        with ondol.optim.swap_in_optimizer_params_and_state(optimizer, {}, state):
+            pass
+
+
 def test_lbfgs_resumes_with_its_history():
     def closure_for(w, optimizer):
         def closure():

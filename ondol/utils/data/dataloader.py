@@ -69,6 +69,7 @@ class DataLoader(Generic[_T_co]):
         RuntimeError: while iterating, a worker died or the time is up.
 
     >>> import ondol
+    >>> from ondol.utils.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(ondol.arange(5)), batch_size=2)
     >>> [batch for [batch] in loader]
     [tensor([0, 1]), tensor([2, 3]), tensor([4])]
