@@ -96,8 +96,10 @@ def _continue(tensor: ondol.Tensor, dim: int, left: int, right: int, mode: str) 
         )
     if size + left + right < (0 if mode == "circular" else 1):
         raise RuntimeError(f"Negative padding ({left}, {right}) leaves nothing of dimension {dim}, which has size {size}")
-    before, after = _PIECES[mode](tensor, dim, size, max(left, 0), max(right, 0))
-    pieces = [_crop(tensor, dim, min(left, 0), min(right, 0))]
+    cropped = _crop(tensor, dim, min(left, 0), min(right, 0))
+    source = cropped if mode == "circular" else tensor  # what is cut off does not come round again
+    before, after = _PIECES[mode](source, dim, source.shape[dim], max(left, 0), max(right, 0))
+    pieces = [cropped]
     if left > 0:
         pieces.insert(0, before)
     if right > 0:
