@@ -83,7 +83,7 @@ def multi_head_attention_forward(
         attn_mask, key_padding_mask = _one_more(attn_mask), _one_more(key_padding_mask)
 
     def heads(x: ondol.Tensor) -> ondol.Tensor:  # (S, N, E) → (N · heads, S, E / heads)
-        return x.view(x.shape[0], batch * num_heads, head_dim).transpose(0, 1)
+        return x.reshape(x.shape[0], batch * num_heads, head_dim).transpose(0, 1)
 
     q = heads(q)
     k = heads(k) if static_k is None else _checked_static("static_k", static_k, batch * num_heads, head_dim)
@@ -105,7 +105,7 @@ def multi_head_attention_forward(
         weights = (scores if attn_mask is None else scores + attn_mask).softmax(dim=-1)
         if dropout_p > 0.0:
             weights = dropout(weights, p=dropout_p)
-        mixed = (weights @ v).transpose(0, 1).contiguous().view(target_len * batch, embed_dim)
+        mixed = (weights @ v).transpose(0, 1).reshape(target_len * batch, embed_dim)
         output = linear(mixed, out_proj_weight, out_proj_bias).view(target_len, batch, -1)
         weights = weights.view(batch, num_heads, target_len, source_len)
         if average_attn_weights:
@@ -119,7 +119,7 @@ def multi_head_attention_forward(
             attn_mask = attn_mask.view(batch, num_heads, -1, source_len)
     q, k, v = (x.reshape(batch, num_heads, -1, head_dim) for x in (q, k, v))
     mixed = scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal)
-    mixed = mixed.permute(2, 0, 1, 3).contiguous().view(target_len * batch, embed_dim)
+    mixed = mixed.permute(2, 0, 1, 3).reshape(target_len * batch, embed_dim)
     output = linear(mixed, out_proj_weight, out_proj_bias).view(target_len, batch, -1)
     return (output if batched else output.squeeze(1)), None
 

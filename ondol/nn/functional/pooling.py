@@ -294,8 +294,9 @@ def _fractional_max_pool(
     n, c = batch.shape[:2]
     if samples is None:
         samples = ondol.rand(n, c, dims, dtype=input.dtype, device=input.device)
-    elif tuple(samples.shape) != (n, c, dims):
+    elif samples.dim() != 3 or samples.shape[0] < n or tuple(samples.shape[1:]) != (c, dims):
         raise RuntimeError(f"{name}: expected _random_samples of shape {(n, c, dims)}, got {tuple(samples.shape)}")
+    samples = samples[:n]
 
     flat_index = ondol.zeros((n, c) + (1,) * (2 * dims), dtype=ondol.int64)
     for d, (size, out, k) in enumerate(zip(spatial, outputs, kernel)):
