@@ -79,9 +79,9 @@ class _Methods:
         return _tensor_str._str(self, tensor_contents=tensor_contents)
 
     def __format__(self: Tensor, specification: str) -> str:
-        if self.dim() == 0 and type(self) is Tensor:
-            return self.item().__format__(specification)
-        return object.__format__(self, specification)
+        from ondol import _tensor_str
+
+        return _tensor_str.tensor_format(self, specification)
 
     def __iter__(self: Tensor) -> Iterator[Tensor]:
         if self.dim() == 0:
@@ -104,17 +104,12 @@ class _Methods:
     def __deepcopy__(self: Tensor, memo: dict) -> Tensor:
         from ondol.serialization import reduce
 
-        return reduce.deepcopy_tensor(self, memo)
+        return reduce.tensor_deepcopy(self, memo)
 
     def __reduce_ex__(self: Tensor, protocol: int) -> tuple:
         from ondol.serialization import reduce
 
-        return reduce.reduce_tensor(self, protocol)
-
-    def __setstate__(self: Tensor, state: Any) -> None:
-        from ondol.serialization import reduce
-
-        reduce.set_tensor_state(self, state)
+        return reduce.tensor_reduce_ex(self, protocol)
 
     def __dir__(self: Tensor) -> list[str]:
         return sorted({*dir(type(self)), *self.__dict__})

@@ -30,11 +30,13 @@ struct Later {
 /// backward, or another thread) keeps them in a table.
 class Pass {
  public:
-  explicit Pass(const BackwardOptions& options) : options_(options), id_(++passes), keep_graph_(options.keep_graph) {
+  explicit Pass(const BackwardOptions& options) : options_(options), id_(++passes), keep_graph_(options.keep_graph), outer_(running) {
+    running = this;
     if (pass_with_inline_notes == 0) pass_with_inline_notes = id_;
     inline_notes_ = pass_with_inline_notes == id_;
   }
   ~Pass() {
+    running = outer_;
     if (!inline_notes_) return;
     pass_with_inline_notes = 0;
     for (Node* node : touched_) node->notes.incoming.clear();  // left over when an exception ended the pass
@@ -66,6 +68,14 @@ class Pass {
     set_current_node(outer);
     return std::move(captured_);
   }
+
+  uint64_t id() const { return id_; }
+  bool will_run(Node* node) {
+    Node::Notes& note = notes(node);
+    return note.pass == id_ && (note.needed || captures_.count(node));
+  }
+
+  static inline thread_local Pass* running = nullptr;
 
  private:
   Node::Notes& notes(Node* node) { return inline_notes_ ? node->notes : table_[node]; }
@@ -226,6 +236,7 @@ class Pass {
   uint64_t id_;
   bool keep_graph_;
   bool inline_notes_;
+  Pass* outer_;
   std::unordered_map<Node*, Node::Notes> table_;
   std::vector<Node*> touched_;
   struct Capture {
@@ -243,6 +254,9 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
                                  const std::vector<Edge>& inputs, const BackwardOptions& options) {
   return Pass(options).run(roots, std::move(gradients), inputs);
 }
+
+int64_t current_pass() { return Pass::running ? static_cast<int64_t>(Pass::running->id()) : -1; }
+bool will_run(Node& node) { return Pass::running && Pass::running->will_run(&node); }
 
 Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char*) {
   Tensor fitted = gradient;

@@ -18,6 +18,10 @@ struct BackwardOptions {
 std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Tensor> gradients,
                                  const std::vector<Edge>& inputs, const BackwardOptions& options);
 
+/// The number of the pass that is running on this thread, -1 outside of one; and whether it will run a node (or capture its gradient).
+int64_t current_pass();
+bool will_run(Node& node);
+
 /// `gradient` summed over the dimensions that broadcasting added, and cast: what a tensor of that shape and dtype accumulates.
 Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char* node);
 

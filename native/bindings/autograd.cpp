@@ -189,6 +189,10 @@ void add_autograd(PyObject* module) {
     AnomalyMode::enabled = on;
     AnomalyMode::check_nan = check_nan;
   }, nb::arg("enabled"), nb::arg("check_nan") = true);
+  m.def("current_graph_task_id", current_pass, "The number of the backward pass that is running on this thread, or -1.");
+  m.def("will_engine_execute_node", [](nb::handle node) { return will_run(*unwrap_node(node.ptr())); },
+        "Whether the backward pass that is running reaches a node.");
+  m.def("increment_version", [](nb::handle object) { unwrap(object.ptr()).bump_version(); });
   m.def("gradient_edge", [](nb::handle object) {
     Edge edge = gradient_edge(unwrap(object.ptr()));
     return nb::make_tuple(nb::steal(wrap_node(edge.node)), edge.input);

@@ -177,6 +177,11 @@ PyObject* wrap_node(const Ref<Node>& node) {
   return object;
 }
 
+Node* unwrap_node(PyObject* object) {
+  if (!PyObject_TypeCheck(object, node_type)) type_error("expected a node of the graph, not ", Py_TYPE(object)->tp_name);
+  return cast(object)->node.get();
+}
+
 void add_nodes(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
                          {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
