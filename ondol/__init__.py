@@ -13,9 +13,10 @@ from ondol import _native
 __version__ = "0.1.0"
 
 # Everything that the core provides: Tensor, dtypes, operations.
-globals().update({name: value for name, value in vars(_native).items() if not name.startswith("_")})
+_SCOPES = ("autograd", "nn", "optim", "return_types")  # native parts of packages that are written in Python
+globals().update({name: value for name, value in vars(_native).items() if name[0] != "_" and name not in _SCOPES})
 from ondol import _blas as _blas  # noqa: E402  (loads the matrix library)
-from ondol._native import Tensor, autograd as _autograd, default_generator, device, dtype  # noqa: E402
+from ondol._native import Tensor, default_generator, device, dtype  # noqa: E402
 from ondol._size import Size  # noqa: E402
 from ondol.autograd.grad_mode import (  # noqa: E402
     enable_grad,
