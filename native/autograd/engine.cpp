@@ -1,4 +1,5 @@
-// The backward pass: an iterative walk, in the order of a priority queue, so that the depth of the graph does not matter.
+// The backward pass: an iterative walk, in the order of a priority queue, so that the depth of the graph does not
+// matter.
 
 #include "autograd/engine.h"
 
@@ -26,11 +27,12 @@ struct Later {
   bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
 };
 
-/// One call of backward. The first one at a time keeps its notes in the nodes; one that runs inside it (a hook or a custom function that calls
-/// backward, or another thread) keeps them in a table.
+/// One call of backward. The first one at a time keeps its notes in the nodes; one that runs inside it (a hook or a
+/// custom function that calls backward, or another thread) keeps them in a table.
 class Pass {
  public:
-  explicit Pass(const BackwardOptions& options) : options_(options), id_(++passes), keep_graph_(options.keep_graph), outer_(running) {
+  explicit Pass(const BackwardOptions& options)
+      : options_(options), id_(++passes), keep_graph_(options.keep_graph), outer_(running) {
     running = this;
     if (pass_with_inline_notes == 0) pass_with_inline_notes = id_;
     inline_notes_ = pass_with_inline_notes == id_;
@@ -269,8 +271,7 @@ Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, cons
   bool expandable = fitted.sizes().size() >= sizes.size();
   for (size_t i = 0; expandable && i < sizes.size(); ++i)
     expandable = sizes[i] == 1 || sizes[i] == fitted.sizes()[extra + i];
-  if (!expandable)
-    runtime_error("got ", gradient.sizes(), " but expected shape compatible with ", sizes);
+  if (!expandable) runtime_error("got ", gradient.sizes(), " but expected shape compatible with ", sizes);
   return sum_to_size(fitted, sizes);
 }
 
