@@ -106,10 +106,10 @@ def test_T2_to_changes_dtype_or_follows_another_tensor():
     assert x.to(torch.float32) is x and x.to(torch.float32, copy=True) is not x
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_T2_a_missing_device_is_a_clear_error():
-    with pytest.raises((RuntimeError, AssertionError), match=r"(?i)cuda"):
-        torch.ones(2).to("cuda")
+    if not torch.cuda.is_available():
+        with pytest.raises((RuntimeError, AssertionError), match=r"(?i)cuda"):
+            torch.ones(2).to("cuda")
     with pytest.raises(RuntimeError, match="(?i)device"):
         torch.device("no-such-device")
 
