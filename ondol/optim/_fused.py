@@ -13,7 +13,7 @@ All four functions live in `ondol._native.optim` and take their arguments by pos
 - `maximize` negates the gradient first of all. Weight decay is skipped where it is 0.
 - `steps` are 0-d float32 or float64 tensors, one for each parameter. The call adds 1 to each, and computes the bias
   corrections from the new value in double precision (`1 - beta ** step`), once where neighbours have the same step.
-- Hyperparameters are plain numbers. All products of hyperparameters are computed in double, then rounded once to the
+- Hyperparameters are plain numbers, float or int. All products of hyperparameters are computed in double, then rounded once to the
   dtype of the computation (float32 or float64).
 - Nothing is allocated, and the GIL is released; results do not depend on the number of threads.
 
