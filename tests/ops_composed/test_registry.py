@@ -40,6 +40,11 @@ def test_the_table_of_in_place_forms_names_exactly_the_decorated_ones(operations
     assert names(operations, lambda op: op.inplace) == exports.INPLACE
 
 
+def test_no_composed_function_has_a_native_twin():
+    native = pytest.importorskip("ondol._native")
+    assert sorted(set(exports.FUNCTIONS).intersection(dir(native))) == []
+
+
 def test_every_exported_name_is_found_in_its_module():
     for name, module in exports.FUNCTIONS.items():
         assert callable(registry.implementation(name, module)), name
