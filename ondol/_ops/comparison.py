@@ -17,7 +17,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     >>> ondol.isclose(ondol.tensor([1.0, 2.0]), ondol.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
-    require_tensors("isclose", other=other)
+    require_tensors("isclose", input=input, other=other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"{other.dtype} did not match {input.dtype}: isclose compares tensors of one dtype")
     if rtol < 0 or atol < 0:

@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "linalg_orthogonal": "geqrf orgqr ormqr",
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
+    "native_norm": "native_batch_norm native_group_norm native_layer_norm",
     "pointwise": """
         copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp logaddexp2
         nextafter positive rad2deg

@@ -49,7 +49,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any =
         u, v = input.new_zeros([*batch, rows, rows]), input.new_zeros([*batch, columns, columns])
         return ondol.return_types.svd((u, values, v))
     u, s, vh = linalg_eigen.svd(input, full_matrices=not some)
-    return ondol.return_types.svd((u, s, adjoint(vh)))
+    return ondol.return_types.svd((u, s, adjoint(vh).resolve_conj()))
 
 
 @operation(method=True)

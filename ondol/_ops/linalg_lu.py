@@ -162,4 +162,4 @@ def _solve_packed(packed: Tensor, order: Tensor, rhs: Tensor, conjugate: bool) -
 
 def _solve_from_right(packed: Tensor, order: Tensor, rhs: Tensor, conjugate: bool) -> Tensor:
     """X A = B is the same as Aᴴ Xᴴ = Bᴴ."""
-    return adjoint(_solve_packed(packed, order, adjoint(rhs), not conjugate))
+    return adjoint(_solve_packed(packed, order, adjoint(rhs), not conjugate)).resolve_conj()

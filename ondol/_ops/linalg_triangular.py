@@ -114,7 +114,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     factor, info = _Cholesky.apply(adjoint(A) if upper else A)
     if check_errors:
         raise_if_failed(info, "linalg.cholesky_ex", _NOT_POSITIVE, batched=A.dim() > 2)
-    return ondol.return_types.linalg_cholesky_ex((adjoint(factor) if upper else factor, info))
+    return ondol.return_types.linalg_cholesky_ex((adjoint(factor).resolve_conj() if upper else factor, info))
 
 
 _NOT_POSITIVE = (

@@ -152,24 +152,34 @@ def lcm(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 _BITS = {2: "int16", 4: "int32", 8: "int64"}
 
 
+class _NextAfter(ondol.autograd.Function):
+    """The step is constant almost everywhere, so the derivative in the first argument is one, where there is a step."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x == y)
+        bits = x.contiguous().view(getattr(ondol, _BITS[x.element_size()]))
+        # Numbers of one sign are ordered as their bits are.
+        stepped = ondol.where((x < y) == (x > 0), bits + 1, bits - 1).view(x.dtype)
+        smallest = ondol.ones_like(bits).view(x.dtype)
+        result = ondol.where(x == 0, ondol.where(y > 0, smallest, -smallest), stepped)
+        return ondol.where(ondol.isnan(x) | ondol.isnan(y), x + y, ondol.where(x == y, y, result))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        (equal,) = ctx.saved_tensors
+        nothing = ondol.zeros_like(grad)
+        return ondol.where(equal, nothing, grad), nothing
+
+
 @operation(method=True, inplace=True)
 def nextafter(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """The next representable number after `input` on the way to `other`.
-
-    Numbers of one sign are ordered as their bits are, so it is one more or one less in these.
-    """
+    """The next representable number after `input` on the way to `other`."""
     require_tensors("nextafter", input=input, other=other)
     dtype = ondol.promote_types(input.dtype, other.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f'"nextafter" not implemented for {dtype}')
-    x, y = ondol.broadcast_tensors(input.detach().to(dtype), other.detach().to(dtype))
-    integer = getattr(ondol, _BITS[x.element_size()])
-    bits = x.contiguous().view(integer)
-    away = (x < y) == (x > 0)
-    stepped = ondol.where(away, bits + 1, bits - 1)
-    smallest = ondol.ones_like(bits).view(dtype)
-    result = ondol.where(x == 0, ondol.where(y > 0, smallest, -smallest), stepped.view(dtype))
-    return ondol.where(ondol.isnan(x) | ondol.isnan(y), x + y, ondol.where(x == y, y, result))
+    return _NextAfter.apply(*ondol.broadcast_tensors(input.to(dtype), other.to(dtype)))
 
 
 @operation(method=True, inplace=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import element_count, flat_arguments, wrap_dim, wrap_dims
+from ondol._ops.checks import element_count, flat_arguments, is_inexact, wrap_dim, wrap_dims
 from ondol._ops.registry import operation
 
 
@@ -164,6 +164,8 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     """`beta * input + alpha * sum of batch1[i] @ batch2[i]`; with `beta=0` the input is ignored, NaN included."""
     if batch1.dim() != 3 or batch2.dim() != 3:
         raise RuntimeError(f"addbmm: batch1 and batch2 must be 3D tensors, got {batch1.dim()}D and {batch2.dim()}D")
+    if not is_inexact(input):  # as in PyTorch, factors are numbers of the tensors' own kind
+        alpha, beta = int(alpha), int(beta)
     product = alpha * ondol.bmm(batch1, batch2).sum(0, dtype=batch1.dtype)
     if beta == 0:
         return product + ondol.zeros_like(input)

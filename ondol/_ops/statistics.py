@@ -318,6 +318,8 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Any = None) -> Tensor:
     dim = wrap_dim(dim, input.dim())
     if input.dim() == 0 or input.numel() == 0:
         return input.clone()
+    if input.is_complex():
+        return _running_logsumexp(input, dim)
     low = input.dtype in (ondol.float16, ondol.bfloat16)
     result, reach, size = (input.to(ondol.float32) if low else input), 1, input.shape[dim]
     while reach < size:
@@ -325,3 +327,11 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Any = None) -> Tensor:
         result = ondol.cat([result.narrow(dim, 0, reach), joined], dim)
         reach *= 2
     return result.to(input.dtype) if low else result.clone() if size == 1 else result
+
+
+def _running_logsumexp(input: Tensor, dim: int) -> Tensor:
+    """One step after the other: of a complex logarithm's branches, the one that is taken depends on the order."""
+    results: list[Tensor] = []
+    for part in input.unbind(dim):
+        results.append(ondol.logaddexp(part, results[-1]) if results else part)
+    return ondol.stack(results, dim)

@@ -2,7 +2,7 @@
 
 All four functions live in `ondol._native.optim` and take their arguments by position. What holds for each of them:
 
-- `params`, `grads` and the lists of state have one entry for each parameter, in the same order; no list is empty.
+- `params`, `grads` and the lists of state have one entry for each parameter, in the same order.
 - They return True if all parameters were updated. They return False, *having changed nothing*, if any of these does not
   hold; the optimizer then runs `update` for each parameter, so that anything unusual is merely slower:
   every parameter is float32, float64, float16 or bfloat16 on the CPU; its gradient and its state (but for `step`) have
@@ -13,9 +13,11 @@ All four functions live in `ondol._native.optim` and take their arguments by pos
 - `maximize` negates the gradient first of all. Weight decay is skipped where it is 0.
 - `steps` are 0-d float32 or float64 tensors, one for each parameter. The call adds 1 to each, and computes the bias
   corrections from the new value in double precision (`1 - beta ** step`), once where neighbours have the same step.
-- Hyperparameters are plain numbers. All products of hyperparameters are computed in double, then rounded once to the
+- Hyperparameters are plain numbers, float or int. Products of them are computed in double, then rounded once to the
   dtype of the computation (float32 or float64).
 - Nothing is allocated, and the GIL is released; results do not depend on the number of threads.
+
+Some lists may be empty as a whole, where a function says so.
 
 The formulas are those of the `update` methods, in the same order of operations; rounding may differ in the last digits
 (fused multiply-add, `denom = sqrt(v) / sqrt(bc2) + eps` as one expression).

@@ -68,6 +68,14 @@ class TestEquations:
         close(linalg.lu_solve(packed, pivots, b.mT, left=False) @ a, b.mT)
         close(linalg.lu_solve(packed, pivots, b.mT, left=False, adjoint=True) @ a.mH, b.mT)
 
+    @pytest.mark.parametrize("hermitian", [False, True])
+    def test_ldl_solves_indefinite_systems(self, dtype, hermitian):
+        a, b = matrix(3, 7, 7, dtype=dtype), matrix(3, 7, 2, dtype=dtype, seed=1)
+        a = a + (a.mH if hermitian else a.mT)
+        packed, pivots = linalg.ldl_factor(a, hermitian=hermitian)
+        close(a @ linalg.ldl_solve(packed, pivots, b, hermitian=hermitian), b)
+        assert (pivots < 0).any()
+
     @pytest.mark.parametrize("mode", ["reduced", "complete"])
     @pytest.mark.parametrize("shape", [(4, 3), (3, 4), (3, 3)])
     def test_qr_factors_multiply_to_the_matrix(self, dtype, mode, shape):

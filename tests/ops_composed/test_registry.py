@@ -29,15 +29,20 @@ def names(operations, wanted):
 
 
 def test_the_table_of_functions_names_exactly_the_decorated_ones(operations):
-    assert exports.FUNCTIONS == names(operations, lambda op: op.namespace == "")
+    assert names(operations, lambda op: op.namespace == "") == exports.FUNCTIONS
 
 
 def test_the_table_of_methods_names_exactly_the_decorated_ones(operations):
-    assert exports.METHODS == names(operations, lambda op: op.method)
+    assert names(operations, lambda op: op.method) == exports.METHODS
 
 
 def test_the_table_of_in_place_forms_names_exactly_the_decorated_ones(operations):
-    assert exports.INPLACE == names(operations, lambda op: op.inplace)
+    assert names(operations, lambda op: op.inplace) == exports.INPLACE
+
+
+def test_no_composed_function_has_a_native_twin():
+    native = pytest.importorskip("ondol._native")
+    assert sorted(set(exports.FUNCTIONS).intersection(dir(native))) == []
 
 
 def test_every_exported_name_is_found_in_its_module():
