@@ -306,7 +306,7 @@ def _fractional_max_pool(
         shape[2 + d], shape[2 + dims + d] = out, k
         flat_index = flat_index * size + places.reshape(shape)
     flat_index = flat_index.reshape(n, c, math.prod(outputs), math.prod(kernel))
-    windows = batch.reshape(n, c, 1, -1).expand(-1, -1, flat_index.shape[2], -1).gather(3, flat_index)
+    windows = batch.reshape(n, c, 1, math.prod(spatial)).expand(-1, -1, flat_index.shape[2], -1).gather(3, flat_index)
     values, which = windows.max(dim=3)
     indices = flat_index.gather(3, which.unsqueeze(3)).squeeze(3)
     shape = (*input.shape[:-dims], *outputs)
