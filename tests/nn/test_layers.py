@@ -167,7 +167,9 @@ def test_adaptive_softmax_is_a_distribution():
     x, y = ondol.randn(3, 8), ondol.tensor([0, 5, 9])
     every = layer.log_prob(x)
     np.testing.assert_allclose(every.exp().sum(1).detach().numpy(), 1.0, atol=1e-5)
-    np.testing.assert_allclose(layer(x, y).output.detach().numpy(), every.gather(1, y.unsqueeze(1))[:, 0].detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        layer(x, y).output.detach().numpy(), every.gather(1, y.unsqueeze(1))[:, 0].detach().numpy(), atol=1e-5
+    )
     assert (layer.predict(x) == every.argmax(1)).all()
 
 

@@ -90,7 +90,7 @@ def test_bad_names_are_refused(name, error):
 
 def test_a_computed_tensor_is_no_parameter():
     module = nn.Module()
-    with pytest.raises(TypeError, match="torch.nn.Parameter or None required"):
+    with pytest.raises(TypeError, match=r"torch.nn.Parameter or None required"):
         module.register_parameter("w", ondol.ones(1, requires_grad=True) * 2)
 
 

@@ -158,7 +158,7 @@ def test_a_class_with_its_own_loading_is_put_back_when_another_part_fails():
 def test_what_is_no_mapping_is_refused():
     with pytest.raises(TypeError, match="Expected state_dict to be dict-like"):
         nn.Linear(1, 1).load_state_dict([1])
-    with pytest.raises(RuntimeError, match="expected torch.Tensor or Tensor-like object"):
+    with pytest.raises(RuntimeError, match=r"expected torch.Tensor or Tensor-like object"):
         nn.Linear(1, 1).load_state_dict({"weight": 1, "bias": ondol.zeros(1)})
 
 

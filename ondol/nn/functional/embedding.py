@@ -165,7 +165,9 @@ def _check_bags(
             f"sequences. However, found offsets of type {type(offsets)}"
         )
     if input.dim() == 1 and not isinstance(offsets, ondol.Tensor):
-        raise ValueError("offsets has to be a 1D Tensor but got None" if offsets is None else "offsets must be a Tensor")
+        raise ValueError(
+            "offsets has to be a 1D Tensor but got None" if offsets is None else "offsets must be a Tensor"
+        )
     if input.dim() == 1 and offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
     if input.dim() not in (1, 2):

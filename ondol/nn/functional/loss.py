@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import ondol
 
-from .._reduction import check, chosen, reduce as reduced
+from .._reduction import check, chosen
+from .._reduction import reduce as reduced
 from .activation import logsigmoid
 from .distance import pairwise_distance
 

@@ -353,7 +353,13 @@ def max_unpool3d(
 
 
 def _max_unpool(
-    input: ondol.Tensor, indices: ondol.Tensor, kernel_size: Sizes, stride: Sizes, padding: Sizes, wanted: Any, dims: int
+    input: ondol.Tensor,
+    indices: ondol.Tensor,
+    kernel_size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    wanted: Any,
+    dims: int,
 ) -> ondol.Tensor:
     name = f"max_unpool{dims}d"
     if input.dim() not in (dims + 1, dims + 2):
@@ -370,7 +376,7 @@ def _max_unpool(
     output_size = _unpool_size(input, kernel, stride, _each(padding, dims), wanted, dims)
     leading, volume = input.shape[:-dims], math.prod(output_size)
     flat = indices.reshape(*leading, -1)
-    if flat.numel() and not (0 <= int(flat.min()) and int(flat.max()) < volume):
+    if flat.numel() and not (int(flat.min()) >= 0 and int(flat.max()) < volume):
         worst = int(flat.min()) if int(flat.min()) < 0 else int(flat.max())
         raise RuntimeError(f"Found an invalid max index: {worst} (output volumes are of size {list(output_size)})")
     zeros = input.new_zeros((*leading, volume))

@@ -23,7 +23,6 @@ class LocalResponseNorm(Module):
     torch.Size([1, 2, 3])
     """
 
-    __constants__ = ["size", "alpha", "beta", "k"]
     size: int
     alpha: float
     beta: float
@@ -78,7 +77,6 @@ class LayerNorm(Module):
     tensor([[-1.2247,  0.0000,  1.2247]])
     """
 
-    __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float
     elementwise_affine: bool
@@ -121,7 +119,6 @@ class GroupNorm(Module):
     torch.Size([20, 6, 10, 10])
     """
 
-    __constants__ = ["num_groups", "num_channels", "eps", "affine"]
     num_groups: int
     num_channels: int
     eps: float
@@ -171,7 +168,6 @@ class RMSNorm(Module):
     tensor([[1., 1.]])
     """
 
-    __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float | None
     elementwise_affine: bool

@@ -76,7 +76,9 @@ class _Orthogonal(Module):
         n, k = matrix.size(-2), matrix.size(-1)
         if not hasattr(self, "base"):
             if self.orthogonal_map != "householder":
-                raise NotImplementedError("It is not possible to assign to the matrix exponential or the Cayley map without trivialization")
+                raise NotImplementedError(
+                    "It is not possible to assign to the matrix exponential or the Cayley map without trivialization"
+                )
             # Reflectors and signs by a QR decomposition of the matrix, in LAPACK's compact form.
             a, _ = ondol.geqrf(matrix)
             a.diagonal(dim1=-2, dim2=-1).sign_()
@@ -89,7 +91,9 @@ class _Orthogonal(Module):
             filler = ondol.randn(*matrix.shape[:-2], n, n - k, dtype=matrix.dtype)
             base = _make_orthogonal(ondol.cat([matrix, filler], dim=-1))
         self.base = base
-        start = (-ondol.eye(n, k, dtype=matrix.dtype)).expand(matrix.shape).clone()  # every map takes it to the identity
+        start = (
+            (-ondol.eye(n, k, dtype=matrix.dtype)).expand(matrix.shape).clone()
+        )  # every map takes it to the identity
         return start.mT if wide else start
 
 
@@ -114,7 +118,9 @@ def orthogonal(
         square = weight.size(-2) == weight.size(-1)
         orthogonal_map = "matrix_exp" if square or weight.is_complex() else "householder"
     if orthogonal_map not in _MAPS:
-        raise ValueError(f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}')
+        raise ValueError(
+            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
+        )
     parametrization = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
     return register_parametrization(module, name, parametrization, unsafe=True)
 

@@ -141,9 +141,13 @@ def pack_padded_sequence(
 
 def _checked_lengths(lengths: list[int], input: ondol.Tensor) -> list[int]:
     if len(lengths) != input.size(1):
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={input.size(1)})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={input.size(1)})"
+        )
     if not lengths or min(lengths) <= 0:
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
     if any(next_ > this for this, next_ in zip(lengths, lengths[1:])):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
@@ -197,7 +201,9 @@ def pad_sequence(
             [1., 0.]])
     """
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise RuntimeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
+        )
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     rows = list(sequences.unbind(0)) if isinstance(sequences, ondol.Tensor) else list(sequences)
@@ -213,7 +219,9 @@ def pad_sequence(
     return ondol.stack(padded, dim=0 if batch_first else 1)
 
 
-def unpad_sequence(padded_sequences: ondol.Tensor, lengths: ondol.Tensor, batch_first: bool = False) -> list[ondol.Tensor]:
+def unpad_sequence(
+    padded_sequences: ondol.Tensor, lengths: ondol.Tensor, batch_first: bool = False
+) -> list[ondol.Tensor]:
     """The sequences of a padded batch, without padding: the inverse of `pad_sequence`."""
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
