@@ -190,7 +190,8 @@ def _check_offsets(offsets: ondol.Tensor, input: ondol.Tensor) -> None:
         raise RuntimeError(f"offsets[0] has to be 0, i.e., the first sequence has to start at 0. Got {int(offsets[0])}")
     if int(offsets[-1]) > input.numel():
         raise RuntimeError(
-            f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of {int(offsets[-1])}"
+            f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of "
+            f"{int(offsets[-1])}"
         )
 
 

@@ -315,11 +315,13 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if target.dim() == 1 and (input1.dim() != 2 or input2.dim() != 2):
         raise RuntimeError(
-            f"1D target tensor expects 2D input tensors, but found inputs with sizes {input1.size()} and {input2.size()}."
+            f"1D target tensor expects 2D input tensors, but found inputs with sizes {input1.size()} "
+            f"and {input2.size()}."
         )
     if target.dim() == 0 and (input1.dim() != 1 or input2.dim() != 1):
         raise RuntimeError(
-            f"0D target tensor expects 1D input tensors, but found inputs with sizes {input1.size()} and {input2.size()}."
+            f"0D target tensor expects 1D input tensors, but found inputs with sizes {input1.size()} "
+            f"and {input2.size()}."
         )
     tiny = 1e-12
     squares1, squares2 = (x.pow(2).sum(target.dim()) + tiny for x in (input1, input2))

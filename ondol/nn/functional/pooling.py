@@ -210,7 +210,7 @@ def _lp_pool(
     return (mean.sign() * mean.abs().relu()).mul(math.prod(kernel_size)).pow(1.0 / p)
 
 
-# ------------------------------------------------------------------------------------------------------ fractional pools
+# ----------------------------------------------------------------------------------------------------- fractional pools
 
 
 def fractional_max_pool2d_with_indices(

@@ -130,7 +130,7 @@ def upsample_bilinear(input: ondol.Tensor, size: Any = None, scale_factor: Any =
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
-# ---------------------------------------------------------------------------------------------------- spatial transformers
+# ------------------------------------------------------------------------------------------------ spatial transformers
 
 
 def affine_grid(theta: ondol.Tensor, size: Sequence[int], align_corners: bool | None = None) -> ondol.Tensor:
@@ -245,7 +245,7 @@ def _check_grid(input: ondol.Tensor, grid: ondol.Tensor, mode: str) -> None:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
 
 
-# -------------------------------------------------------------------------------------------------------- rearrangements
+# ---------------------------------------------------------------------------------------------------- rearrangements
 
 
 def pixel_shuffle(input: ondol.Tensor, upscale_factor: int) -> ondol.Tensor:
@@ -284,7 +284,8 @@ def pixel_unshuffle(input: ondol.Tensor, downscale_factor: int) -> ondol.Tensor:
     for name, size in (("height", height), ("width", width)):
         if size % r:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but {size} is not divisible by {r}"
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
+                f"but {size} is not divisible by {r}"
             )
     n = len(batch)
     split = input.reshape(*batch, channels, height // r, r, width // r, r)

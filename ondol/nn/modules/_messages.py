@@ -29,4 +29,5 @@ def broken_path(module: Module, walked: list[str], name: str, target: str) -> st
 
 def absent(owner: Module, path: list[str], name: str, kind: str, store: dict) -> str:
     where = f"{'.'.join(path)} ({owner._get_name()})" if path else f"the {owner._get_name()} itself"
-    return f"{owner._get_name()} has no attribute `{name}`: {where} has no {kind} '{name}'; it has {', '.join(store) or 'none'}"
+    present = ", ".join(store) or "none"
+    return f"{owner._get_name()} has no attribute `{name}`: {where} has no {kind} '{name}'; it has {present}"

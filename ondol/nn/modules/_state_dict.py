@@ -400,7 +400,8 @@ def _transposition_hints(plan: Plan) -> list[str]:
     current = {**dict(plan.root.named_parameters()), **dict(plan.root.named_buffers())}
     for key, destination in current.items():
         source = plan.state_dict.get(key)
-        if isinstance(source, ondol.Tensor) and not is_lazy(destination) and source.dim() == destination.dim() == 2:
-            if source.shape != destination.shape and source.shape == destination.t().shape:
-                hints.append(f'"{key}" has the transposed shape; pass `{key.rsplit(".", 1)[-1]}.t()`')
+        if not isinstance(source, ondol.Tensor) or is_lazy(destination) or not source.dim() == destination.dim() == 2:
+            continue
+        if source.shape != destination.shape and source.shape == destination.t().shape:
+            hints.append(f'"{key}" has the transposed shape; pass `{key.rsplit(".", 1)[-1]}.t()`')
     return hints

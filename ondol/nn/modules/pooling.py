@@ -1,4 +1,7 @@
-"""Pooling layers. Sizes are one number, or one for each spatial dimension; the stride is the kernel's size if `None`."""
+"""Pooling layers.
+
+Sizes are one number, or one for each spatial dimension; the stride is the kernel's size if `None`.
+"""
 
 from __future__ import annotations
 

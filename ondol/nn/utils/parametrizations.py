@@ -165,7 +165,8 @@ class _SpectralNorm(Module):
         super().__init__()
         if not -weight.dim() <= dim < weight.dim():
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [-{weight.dim()}, {weight.dim() - 1}] but got {dim})"
+                f"Dimension out of range (expected to be in range of "
+                f"[-{weight.dim()}, {weight.dim() - 1}] but got {dim})"
             )
         if n_power_iterations <= 0:
             raise ValueError(

@@ -122,8 +122,8 @@ class ParametrizationList(ModuleList):
             for module in reversed(list(self)):
                 if not hasattr(module, "right_inverse"):
                     raise RuntimeError(
-                        f"parametrization {type(module).__name__} does not implement right_inverse, so that nothing can "
-                        "be assigned to the tensor"
+                        f"parametrization {type(module).__name__} does not implement right_inverse, so that nothing "
+                        "can be assigned to the tensor"
                     )
                 start = module.right_inverse(start)
             parts = [start] if self.is_tensor else list(start)
@@ -228,7 +228,8 @@ def register_parametrization(
         module.parametrizations[tensor_name] = listed
     else:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     return module
 
@@ -245,8 +246,8 @@ def _check_step(parametrization: Module, before: ondol.Tensor) -> None:
             raise ValueError(f"{which}a parametrization must return a tensor. Got {type(value).__name__}.")
         if value.dtype != before.dtype or value.shape != before.shape:
             raise ValueError(
-                f"Registering a parametrization may not change the shape or dtype of the tensor, unless `unsafe` flag is "
-                f"enabled: {before.dtype} {list(before.shape)} became {value.dtype} {list(value.shape)}"
+                f"Registering a parametrization may not change the shape or dtype of the tensor, unless `unsafe` flag "
+                f"is enabled: {before.dtype} {list(before.shape)} became {value.dtype} {list(value.shape)}"
             )
 
 
