@@ -134,3 +134,15 @@ def test_importing_nn_loads_no_heavy_modules():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_pruning_masks_and_can_be_made_permanent():
+    prune = nn.utils.prune
+    layer = nn.Linear(4, 2, bias=False)
+    layer.weight.data.copy_(ondol.arange(1.0, 9.0).view(2, 4))
+    prune.l1_unstructured(layer, "weight", amount=3)
+    prune.ln_structured(layer, "weight", amount=1, n=2, dim=0)
+    assert layer.weight.tolist() == [[0.0] * 4, [5.0, 6.0, 7.0, 8.0]] and prune.is_pruned(layer)
+    assert list(layer.state_dict()) == ["weight_orig", "weight_mask"]
+    prune.remove(layer, "weight")
+    assert list(layer.state_dict()) == ["weight"] and not prune.is_pruned(layer)

@@ -226,7 +226,7 @@ class Hardswish(_InplaceActivation):
     """x · hardsigmoid(x) (Howard et al. 2019).
 
     >>> ondol.nn.Hardswish()(ondol.tensor([-3.0, 3.0]))
-    tensor([-0.,  3.])
+    tensor([-0., 3.])
     """
 
     def extra_repr(self) -> str:

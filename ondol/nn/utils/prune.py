@@ -184,7 +184,7 @@ class RandomUnstructured(_ByAmount):
     """Prunes random elements."""
 
     def _scores(self, t: ondol.Tensor) -> ondol.Tensor:
-        return ondol.rand_like(t)
+        return -ondol.rand_like(t)  # PyTorch prunes where the number is large
 
 
 class _Structured(BasePruningMethod):
