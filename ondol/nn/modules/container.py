@@ -200,9 +200,7 @@ class ModuleList(_IndexedModules):
             TypeError: if what is given cannot be iterated over.
         """
         if not isinstance(modules, Iterable):
-            raise TypeError(
-                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
-            )
+            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
         for module in list(modules):
             self.append(module)
         return self
@@ -285,9 +283,7 @@ def _pairs(owner: str, items: Any) -> list[tuple[str, Any]]:
         if not isinstance(pair, Iterable):
             raise TypeError(f"{owner} update sequence element #{position} should be Iterable; is {type(pair).__name__}")
         if len(pair) != 2:
-            raise ValueError(
-                f"{owner} update sequence element #{position} has length {len(pair)}; 2 is required"
-            )
+            raise ValueError(f"{owner} update sequence element #{position} has length {len(pair)}; 2 is required")
     return pairs
 
 
@@ -443,7 +439,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under a key, or `default`."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 (this is `get` itself)
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """A new dictionary with one value under all keys."""
