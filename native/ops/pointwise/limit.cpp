@@ -173,7 +173,7 @@ static Tensor heaviside(const Tensor& x, const Tensor& values) {
 static uint16_t next_bits(uint16_t from, bool negative_way) {
   constexpr uint16_t sign = 0x8000;
   if ((from & ~sign) == 0) return negative_way ? sign | 1 : 1;
-  return (from & sign) != 0 == negative_way ? from + 1 : from - 1;
+  return ((from & sign) != 0) == negative_way ? from + 1 : from - 1;
 }
 /// The steps of 16-bit numbers are not those of the floats that they are computed in.
 static Tensor next_after_16_bits(const Tensor& a, const Tensor& b) {
