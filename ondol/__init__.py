@@ -1,1 +1,89 @@
-"""ondol: PyTorch's programming model on a small native floor."""
+"""ondol: PyTorch's programming model on a small native floor.
+
+`import ondol as torch` is the aim: names, signatures, results, errors and files are PyTorch's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ondol import _native
+
+__version__ = "0.1.0"
+
+# Everything that the core provides: Tensor, dtypes, operations.
+_SCOPES = ("autograd", "nn", "optim", "return_types")  # native parts of packages that are written in Python
+globals().update({name: value for name, value in vars(_native).items() if name[0] != "_" and name not in _SCOPES})
+from ondol import _blas as _blas  # noqa: E402  (loads the matrix library)
+from ondol._native import Tensor, default_generator, device, dtype  # noqa: E402
+from ondol._size import Size  # noqa: E402
+from ondol.autograd.grad_mode import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from ondol.random import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
+
+from ondol import _tensor as _tensor  # noqa: E402  (gives Tensor its Python methods)
+from ondol._functions import *  # noqa: E402, F403
+from ondol._ops import exports as _exports  # noqa: E402
+from ondol._ops.registry import attach_methods as _attach_methods  # noqa: E402
+
+_attach_methods(Tensor)
+
+from ondol import autograd as autograd, nn as nn  # noqa: E402
+
+if TYPE_CHECKING:
+    from ondol import (
+        cuda,
+        datasets,
+        fft,
+        linalg,
+        optim,
+        random,
+        serialization,
+        special,
+        testing,
+        utils,
+    )
+    from ondol._dtype_info import finfo, iinfo
+    from ondol._tensor_str import set_printoptions
+    from ondol.serialization import load, save
+
+_MODULES = frozenset(
+    "cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "
+    "testing utils backends version".split()
+)
+_ON_USE = {
+    "finfo": "_dtype_info",
+    "iinfo": "_dtype_info",
+    "save": "serialization",
+    "load": "serialization",
+    "set_printoptions": "_tensor_str",
+    "get_printoptions": "_tensor_str",
+}
+_OLD_TYPES = "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor BoolTensor"
+
+
+def __getattr__(name: str) -> Any:
+    """What is not needed by every program is imported when it is first asked for (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"ondol.{name}")
+    if name in _ON_USE:
+        value = getattr(importlib.import_module(f"ondol.{_ON_USE[name]}"), name)
+    elif name in _exports.FUNCTIONS:
+        value = getattr(importlib.import_module(f"ondol._ops.{_exports.FUNCTIONS[name]}"), name)
+    elif name in _OLD_TYPES.split():
+        value = importlib.import_module("ondol._tensor_types").TYPES[name]
+    else:
+        raise AttributeError(f"module 'ondol' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_ON_USE, *_exports.FUNCTIONS, *_OLD_TYPES.split()})

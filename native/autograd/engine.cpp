@@ -1,4 +1,5 @@
-// The backward pass: an iterative walk, in the order of a priority queue, so that the depth of the graph does not matter.
+// The backward pass: an iterative walk, in the order of a priority queue, so that the depth of the graph does not
+// matter.
 
 #include "autograd/engine.h"
 
@@ -26,15 +27,18 @@ struct Later {
   bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
 };
 
-/// One call of backward. The first one at a time keeps its notes in the nodes; one that runs inside it (a hook or a custom function that calls
-/// backward, or another thread) keeps them in a table.
+/// One call of backward. The first one at a time keeps its notes in the nodes; one that runs inside it (a hook or a
+/// custom function that calls backward, or another thread) keeps them in a table.
 class Pass {
  public:
-  explicit Pass(const BackwardOptions& options) : options_(options), id_(++passes), keep_graph_(options.keep_graph) {
+  explicit Pass(const BackwardOptions& options)
+      : options_(options), id_(++passes), keep_graph_(options.keep_graph), outer_(running) {
+    running = this;
     if (pass_with_inline_notes == 0) pass_with_inline_notes = id_;
     inline_notes_ = pass_with_inline_notes == id_;
   }
   ~Pass() {
+    running = outer_;
     if (!inline_notes_) return;
     pass_with_inline_notes = 0;
     for (Node* node : touched_) node->notes.incoming.clear();  // left over when an exception ended the pass
@@ -66,6 +70,14 @@ class Pass {
     set_current_node(outer);
     return std::move(captured_);
   }
+
+  uint64_t id() const { return id_; }
+  bool will_run(Node* node) {
+    Node::Notes& note = notes(node);
+    return note.pass == id_ && (note.needed || captures_.count(node));
+  }
+
+  static inline thread_local Pass* running = nullptr;
 
  private:
   Node::Notes& notes(Node* node) { return inline_notes_ ? node->notes : table_[node]; }
@@ -226,6 +238,7 @@ class Pass {
   uint64_t id_;
   bool keep_graph_;
   bool inline_notes_;
+  Pass* outer_;
   std::unordered_map<Node*, Node::Notes> table_;
   std::vector<Node*> touched_;
   struct Capture {
@@ -244,6 +257,9 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
   return Pass(options).run(roots, std::move(gradients), inputs);
 }
 
+int64_t current_pass() { return Pass::running ? static_cast<int64_t>(Pass::running->id()) : -1; }
+bool will_run(Node& node) { return Pass::running && Pass::running->will_run(&node); }
+
 Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char*) {
   Tensor fitted = gradient;
   if (fitted.dtype() != dtype) {
@@ -255,8 +271,7 @@ Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, cons
   bool expandable = fitted.sizes().size() >= sizes.size();
   for (size_t i = 0; expandable && i < sizes.size(); ++i)
     expandable = sizes[i] == 1 || sizes[i] == fitted.sizes()[extra + i];
-  if (!expandable)
-    runtime_error("got ", gradient.sizes(), " but expected shape compatible with ", sizes);
+  if (!expandable) runtime_error("got ", gradient.sizes(), " but expected shape compatible with ", sizes);
   return sum_to_size(fitted, sizes);
 }
 

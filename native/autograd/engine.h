@@ -9,16 +9,22 @@ namespace ondol {
 struct BackwardOptions {
   bool keep_graph = false;
   bool create_graph = false;
-  bool accumulate = true;     // into .grad of the leaves; otherwise the gradients of `inputs` are returned
+  bool accumulate = true;  // into .grad of the leaves; otherwise the gradients of `inputs` are returned
   bool allow_unused = false;
 };
 
-/// Runs the graph backward from `roots` with the given gradients (one each, defined). With `inputs`, only what leads to them runs; their
-/// gradients are returned (accumulate == false) or accumulated.
+/// Runs the graph backward from `roots` with the given gradients (one each, defined). With `inputs`, only what leads to
+/// them runs; their gradients are returned (accumulate == false) or accumulated.
 std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Tensor> gradients,
                                  const std::vector<Edge>& inputs, const BackwardOptions& options);
 
-/// `gradient` summed over the dimensions that broadcasting added, and cast: what a tensor of that shape and dtype accumulates.
+/// The number of the pass that is running on this thread, -1 outside of one; and whether it will run a node (or capture
+/// its gradient).
+int64_t current_pass();
+bool will_run(Node& node);
+
+/// `gradient` summed over the dimensions that broadcasting added, and cast: what a tensor of that shape and dtype
+/// accumulates.
 Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char* node);
 
 /// Whether nodes remember the stack of their forward call and NaN raises.

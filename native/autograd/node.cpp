@@ -9,8 +9,8 @@ uint64_t next_sequence = 0;
 thread_local Node* running_node = nullptr;
 thread_local std::shared_ptr<Saved::Hooks> hooks_for_saved;
 
-/// Nodes that wait to be freed. Freeing a node frees the nodes behind it: a chain of a million would exhaust the stack if each did so
-/// from within the other.
+/// Nodes that wait to be freed. Freeing a node frees the nodes behind it: a chain of a million would exhaust the stack
+/// if each did so from within the other.
 struct Graveyard {
   std::vector<Node*> nodes;
   bool digging = false;
@@ -76,9 +76,10 @@ Saved::Saved(const Tensor& tensor) {
   ++made;
   if (!tensor.defined()) return;
   if (tensor.impl()->inference && GradMode::enabled())
-    runtime_error("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-                  "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
-                  "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
+    runtime_error(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+        "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+        "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
   is_leaf_ = !tensor.impl()->grad_fn;
   keep(tensor);
 }
@@ -135,10 +136,11 @@ Tensor Saved::operator()() const {
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
                   described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
                   " instead. Hint: ",
-                  AnomalyMode::enabled ? "the backtrace further above shows the operation that failed to compute its "
-                                         "gradient. The variable in question was changed in there or anywhere later. Good luck!"
-                                       : "enable anomaly detection to find the operation that failed to compute its "
-                                         "gradient, with torch.autograd.set_detect_anomaly(True).");
+                  AnomalyMode::enabled
+                      ? "the backtrace further above shows the operation that failed to compute its "
+                        "gradient. The variable in question was changed in there or anywhere later. Good luck!"
+                      : "enable anomaly detection to find the operation that failed to compute its "
+                        "gradient, with torch.autograd.set_detect_anomaly(True).");
   }
   if (!is_output_ || !GradMode::enabled() || !running_node) return tensor;
   Tensor with_history = detach(tensor);
@@ -148,10 +150,11 @@ Tensor Saved::operator()() const {
 }
 
 void raise_second_backward() {
-  runtime_error("Trying to backward through the graph a second time (or directly access saved tensors after they have already "
-                "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-                "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-                "saved tensors after calling backward.");
+  runtime_error(
+      "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+      "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+      "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+      "saved tensors after calling backward.");
 }
 
 void record_not_differentiable(const char* operation, Tensor& output, std::initializer_list<Tensor> inputs) {

@@ -83,15 +83,15 @@ class Node : public Counted {
   };
   std::vector<Retained> retained;
 
-  void* python = nullptr;           // the Python object that shows it, not owned
-  void* anomaly_trace = nullptr;    // a Python object with the stack of the forward call, owned (see hooks_release)
+  void* python = nullptr;         // the Python object that shows it, not owned
+  void* anomaly_trace = nullptr;  // a Python object with the stack of the forward call, owned (see hooks_release)
   static inline void (*release_python_object)(void*) = nullptr;
 
   /// The engine's notes on a node during one backward pass, see engine.cpp.
   struct Notes {
-    uint64_t pass = 0;       // the pass they belong to
-    uint32_t waiting = 0;    // edges that have yet to deliver
-    bool needed = true;      // whether it must run for the gradients that were asked for
+    uint64_t pass = 0;     // the pass they belong to
+    uint32_t waiting = 0;  // edges that have yet to deliver
+    bool needed = true;    // whether it must run for the gradients that were asked for
     std::vector<Tensor> incoming;
   };
   Notes notes;
@@ -100,7 +100,8 @@ class Node : public Counted {
   void set_history(Tensor& tensor);
 };
 
-/// The edge along which the gradient of a tensor flows: to its grad_fn, to the node that accumulates into .grad, or nowhere.
+/// The edge along which the gradient of a tensor flows: to its grad_fn, to the node that accumulates into .grad, or
+/// nowhere.
 Edge gradient_edge(const Tensor& tensor);
 
 inline bool needs_gradient(const Tensor& a) { return GradMode::enabled() && a.requires_grad(); }
@@ -177,7 +178,8 @@ inline SavedList save(const std::vector<Tensor>& tensors) { return SavedList(ten
 Node* current_node();
 void set_current_node(Node* node);
 
-/// A node whose derivative is a lambda: (gradient, Gradients&) with one output, (span of gradients, Gradients&) with several.
+/// A node whose derivative is a lambda: (gradient, Gradients&) with one output, (span of gradients, Gradients&) with
+/// several.
 template <class Derivative>
 class LambdaNode final : public Node {
  public:
@@ -213,7 +215,8 @@ void LambdaNode<Derivative>::raise_released() {
   raise_second_backward();
 }
 
-/// Records that `output` was made from `inputs`, with the derivative given. Call it only when needs_gradient(inputs...).
+/// Records that `output` was made from `inputs`, with the derivative given. Call it only when
+/// needs_gradient(inputs...).
 template <class Derivative>
 Ref<Node> record(const char* name, Tensor& output, std::initializer_list<Tensor> inputs, Derivative derivative) {
   Ref<Node> node(new LambdaNode<Derivative>(name, std::move(derivative)));
@@ -251,7 +254,7 @@ struct AutogradState {
   bool retains_grad = false;
   std::vector<Node::TensorHook> hooks;                    // of a leaf: run before accumulation
   std::vector<std::shared_ptr<GradientHook>> post_hooks;  // of a leaf: run after accumulation, with the tensor itself
-  void* backward_hooks = nullptr;  // Python's OrderedDict of hooks, owned
+  void* backward_hooks = nullptr;                         // Python's OrderedDict of hooks, owned
   static inline void (*release_hooks)(void*) = nullptr;
   ~AutogradState() {
     if (backward_hooks && release_hooks) release_hooks(backward_hooks);
@@ -271,7 +274,8 @@ class AccumulateGrad final : public Node {
   Tensor variable;
 };
 
-/// Makes `self`, changed in place, the result of `result`'s history: same place in the graph, and that of its base if it is a view.
+/// Makes `self`, changed in place, the result of `result`'s history: same place in the graph, and that of its base if
+/// it is a view.
 void rebase_history(Tensor& self, const Tensor& result);
 
 /// Raises PyTorch's errors for in-place changes of leaves that require grad, inference tensors, read-only memory.

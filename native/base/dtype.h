@@ -50,18 +50,54 @@ constexpr Dtype to_real(Dtype d) { return d == Dtype::C64 ? Dtype::F32 : d == Dt
 
 template <class T>
 struct DtypeOf;
-template <> struct DtypeOf<bool> { static constexpr Dtype value = Dtype::Bool; };
-template <> struct DtypeOf<uint8_t> { static constexpr Dtype value = Dtype::U8; };
-template <> struct DtypeOf<int8_t> { static constexpr Dtype value = Dtype::I8; };
-template <> struct DtypeOf<int16_t> { static constexpr Dtype value = Dtype::I16; };
-template <> struct DtypeOf<int32_t> { static constexpr Dtype value = Dtype::I32; };
-template <> struct DtypeOf<int64_t> { static constexpr Dtype value = Dtype::I64; };
-template <> struct DtypeOf<Half> { static constexpr Dtype value = Dtype::F16; };
-template <> struct DtypeOf<BFloat16> { static constexpr Dtype value = Dtype::BF16; };
-template <> struct DtypeOf<float> { static constexpr Dtype value = Dtype::F32; };
-template <> struct DtypeOf<double> { static constexpr Dtype value = Dtype::F64; };
-template <> struct DtypeOf<c64> { static constexpr Dtype value = Dtype::C64; };
-template <> struct DtypeOf<c128> { static constexpr Dtype value = Dtype::C128; };
+template <>
+struct DtypeOf<bool> {
+  static constexpr Dtype value = Dtype::Bool;
+};
+template <>
+struct DtypeOf<uint8_t> {
+  static constexpr Dtype value = Dtype::U8;
+};
+template <>
+struct DtypeOf<int8_t> {
+  static constexpr Dtype value = Dtype::I8;
+};
+template <>
+struct DtypeOf<int16_t> {
+  static constexpr Dtype value = Dtype::I16;
+};
+template <>
+struct DtypeOf<int32_t> {
+  static constexpr Dtype value = Dtype::I32;
+};
+template <>
+struct DtypeOf<int64_t> {
+  static constexpr Dtype value = Dtype::I64;
+};
+template <>
+struct DtypeOf<Half> {
+  static constexpr Dtype value = Dtype::F16;
+};
+template <>
+struct DtypeOf<BFloat16> {
+  static constexpr Dtype value = Dtype::BF16;
+};
+template <>
+struct DtypeOf<float> {
+  static constexpr Dtype value = Dtype::F32;
+};
+template <>
+struct DtypeOf<double> {
+  static constexpr Dtype value = Dtype::F64;
+};
+template <>
+struct DtypeOf<c64> {
+  static constexpr Dtype value = Dtype::C64;
+};
+template <>
+struct DtypeOf<c128> {
+  static constexpr Dtype value = Dtype::C128;
+};
 template <class T>
 inline constexpr Dtype dtype_of = DtypeOf<T>::value;
 

@@ -7,7 +7,18 @@
 namespace ondol {
 
 /// Which Python exception an error becomes. `Shape` is both a RuntimeError and a ValueError.
-enum class ErrorKind { Runtime, Value, Type, Index, NotImplemented, Attribute, Overflow, Shape, OutOfMemory, Assertion };
+enum class ErrorKind {
+  Runtime,
+  Value,
+  Type,
+  Index,
+  NotImplemented,
+  Attribute,
+  Overflow,
+  Shape,
+  OutOfMemory,
+  Assertion
+};
 
 class Error : public std::runtime_error {
  public:

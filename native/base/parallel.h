@@ -14,14 +14,17 @@ bool in_parallel_region();
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 
 /// Calls function(context, begin, end) for consecutive ranges that cover [0, n), at most one range a thread and none
-/// shorter than `grain` unless it is the only one. The partition depends on n, grain and num_threads alone. An exception from any
-/// range is rethrown in the caller.
+/// shorter than `grain` unless it is the only one. The partition depends on n, grain and num_threads alone. An
+/// exception from any range is rethrown in the caller.
 void parallel_ranges(int64_t n, int64_t grain, RangeFunction function, void* context);
 
 template <class F>
 inline void parallel_for(int64_t n, int64_t grain, F&& f) {
   parallel_ranges(
-      n, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<std::remove_reference_t<F>*>(context))(begin, end); },
+      n, grain,
+      [](void* context, int64_t begin, int64_t end) {
+        (*static_cast<std::remove_reference_t<F>*>(context))(begin, end);
+      },
       &f);
 }
 

@@ -5,8 +5,9 @@
 
 namespace ondol {
 
-/// An object that counts its owners. The count is not atomic: references are made and dropped only by a thread that holds
-/// Python's interpreter lock. Code that runs without it (a kernel, the body of a parallel_for) works on raw pointers.
+/// An object that counts its owners. The count is not atomic: references are made and dropped only by a thread that
+/// holds Python's interpreter lock. Code that runs without it (a kernel, the body of a parallel_for) works on raw
+/// pointers.
 class Counted {
  public:
   Counted() = default;

@@ -10,21 +10,36 @@ namespace {
 
 const char* type_name(const Parameter& parameter) {
   switch (parameter.kind) {
-    case Kind::Tensor: return "Tensor";
-    case Kind::Operand: return "Tensor or Number";
-    case Kind::Tensors: return "tuple of Tensors";
-    case Kind::Scalar: return "Number";
-    case Kind::Int: return "int";
-    case Kind::Ints: return "tuple of ints";
-    case Kind::Float: return "float";
-    case Kind::Floats: return "tuple of floats";
-    case Kind::Bool: return "bool";
-    case Kind::String: return "str";
-    case Kind::Dtype: return "torch.dtype";
-    case Kind::Generator: return "torch.Generator";
-    case Kind::MemoryFormat: return "torch.memory_format";
-    case Kind::Layout: return "torch.layout";
-    default: return "torch.device";
+    case Kind::Tensor:
+      return "Tensor";
+    case Kind::Operand:
+      return "Tensor or Number";
+    case Kind::Tensors:
+      return "tuple of Tensors";
+    case Kind::Scalar:
+      return "Number";
+    case Kind::Int:
+      return "int";
+    case Kind::Ints:
+      return "tuple of ints";
+    case Kind::Float:
+      return "float";
+    case Kind::Floats:
+      return "tuple of floats";
+    case Kind::Bool:
+      return "bool";
+    case Kind::String:
+      return "str";
+    case Kind::Dtype:
+      return "torch.dtype";
+    case Kind::Generator:
+      return "torch.Generator";
+    case Kind::MemoryFormat:
+      return "torch.memory_format";
+    case Kind::Layout:
+      return "torch.layout";
+    default:
+      return "torch.device";
   }
 }
 
@@ -146,14 +161,16 @@ bool read(const Parameter& parameter, PyObject* object, Value& value) {
       value = integer;
       return true;
     }
-    case Kind::Ints: return read_ints(object, parameter.length, value.emplace<Dims>());
+    case Kind::Ints:
+      return read_ints(object, parameter.length, value.emplace<Dims>());
     case Kind::Float: {
       double real;
       if (!read_float(object, real)) return false;
       value = real;
       return true;
     }
-    case Kind::Floats: return read_floats(object, value.emplace<std::vector<double>>());
+    case Kind::Floats:
+      return read_floats(object, value.emplace<std::vector<double>>());
     case Kind::Bool:
       if (!PyBool_Check(object)) {
         if (!is_number(object) || PyFloat_Check(object) || PyComplex_Check(object)) return false;
@@ -186,7 +203,8 @@ bool read(const Parameter& parameter, PyObject* object, Value& value) {
       return true;
     case Kind::Layout:
       if (!is_layout(object)) return false;
-      if (object != strided_layout().get()) not_implemented("ondol has only strided tensors; convert the data to a dense layout");
+      if (object != strided_layout().get())
+        not_implemented("ondol has only strided tensors; convert the data to a dense layout");
       return true;
     case Kind::Device:
       if (!is_device(object)) return false;
@@ -203,13 +221,20 @@ Value parse_default(const Parameter& parameter, const std::string& text) {
     return Scalar(static_cast<int64_t>(std::stoll(text)));
   };
   switch (parameter.kind) {
-    case Kind::Bool: return text == "True";
-    case Kind::Int: return static_cast<int64_t>(std::stoll(text));
-    case Kind::Float: return std::stod(text);
-    case Kind::Scalar: return number();
-    case Kind::Operand: return wrapped_number(number());
-    case Kind::String: return std::string_view(text).substr(1, text.size() - 2);
-    case Kind::MemoryFormat: return text == "contiguous_format" ? MemoryFormat::Contiguous : MemoryFormat::Preserve;
+    case Kind::Bool:
+      return text == "True";
+    case Kind::Int:
+      return static_cast<int64_t>(std::stoll(text));
+    case Kind::Float:
+      return std::stod(text);
+    case Kind::Scalar:
+      return number();
+    case Kind::Operand:
+      return wrapped_number(number());
+    case Kind::String:
+      return std::string_view(text).substr(1, text.size() - 2);
+    case Kind::MemoryFormat:
+      return text == "contiguous_format" ? MemoryFormat::Contiguous : MemoryFormat::Preserve;
     case Kind::Ints: {
       Dims dims;
       if (text[0] != '[') {
@@ -220,13 +245,12 @@ Value parse_default(const Parameter& parameter, const std::string& text) {
       for (int64_t value; stream >> value; stream.ignore(1, ',')) dims.push_back(value);
       return dims;
     }
-    default: runtime_error("no default ", text, " for parameter ", parameter.name);
+    default:
+      runtime_error("no default ", text, " for parameter ", parameter.name);
   }
 }
 
-std::string quoted_type(PyObject* object) {
-  return is_tensor(object) ? "Tensor" : Py_TYPE(object)->tp_name;
-}
+std::string quoted_type(PyObject* object) { return is_tensor(object) ? "Tensor" : Py_TYPE(object)->tp_name; }
 
 }  // namespace
 
@@ -260,7 +284,8 @@ static int find_parameter(const Signature& signature, PyObject* keyword) {
     if (signature.names[i].get() == keyword) return i;
   for (int i = 0; i < count; ++i)
     if (PyUnicode_Compare(signature.names[i].get(), keyword) == 0) return i;
-  if (count && signature.overload->schema.parameters[0].name == "self" && PyUnicode_CompareWithASCIIString(keyword, "input") == 0)
+  if (count && signature.overload->schema.parameters[0].name == "self" &&
+      PyUnicode_CompareWithASCIIString(keyword, "input") == 0)
     return 0;
   return -1;
 }

@@ -1,4 +1,5 @@
-// Grad modes, backward, and hooks on tensors. Nodes are shown by autograd_node.cpp, custom functions live in autograd_function.cpp.
+// Grad modes, backward, and hooks on tensors. Nodes are shown by autograd_node.cpp, custom functions live in
+// autograd_function.cpp.
 
 #include "bindings/autograd.h"
 
@@ -26,7 +27,8 @@ class DictHook final : public GradientHook {
       Object gradient = checked(wrap(gradients[0]));
       Object result = checked(PyObject_CallOneArg(PyList_GET_ITEM(list.get(), i), gradient.get()));
       if (result.get() == Py_None) continue;
-      if (!is_tensor(result.get())) type_error("expected Variable, but hook returned '", Py_TYPE(result.get())->tp_name, "'");
+      if (!is_tensor(result.get()))
+        type_error("expected Variable, but hook returned '", Py_TYPE(result.get())->tp_name, "'");
       Tensor replacement = unwrap(result.get());
       if (replacement.sizes() != gradients[0].sizes())
         runtime_error("hook has changed the size of value: from ", gradients[0].sizes(), " to ", replacement.sizes());
@@ -53,15 +55,16 @@ std::vector<Tensor> to_tensors(nb::handle sequence, const char* what) {
 
 /// The gradient to start from: the given one, or 1 for a scalar.
 Tensor starting_gradient(const Tensor& root, const Tensor& given) {
-  if (!root.requires_grad())
-    runtime_error("element 0 of tensors does not require grad and does not have a grad_fn");
+  if (!root.requires_grad()) runtime_error("element 0 of tensors does not require grad and does not have a grad_fn");
   if (given.defined()) {
     if (given.sizes() != root.sizes())
-      runtime_error("Mismatch in shape: grad_output[0] has a shape of torch.Size(", given.sizes(), ") and output[0] has a shape of torch.Size(",
-                    root.sizes(), ").");
+      runtime_error("Mismatch in shape: grad_output[0] has a shape of torch.Size(", given.sizes(),
+                    ") and output[0] has a shape of torch.Size(", root.sizes(), ").");
     if (is_complex(given.dtype()) != is_complex(root.dtype()))
-      runtime_error("For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: grad_output has ",
-                    name(given.dtype()), " and output has ", name(root.dtype()), ".");
+      runtime_error(
+          "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+          "grad_output has ",
+          name(given.dtype()), " and output has ", name(root.dtype()), ".");
     return given;
   }
   if (root.numel() != 1)
@@ -72,11 +75,10 @@ Tensor starting_gradient(const Tensor& root, const Tensor& given) {
   return ones_like(root);
 }
 
-nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain_graph, bool create_graph, nb::handle inputs_object,
-               bool allow_unused, bool accumulate) {
+nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain_graph, bool create_graph,
+               nb::handle inputs_object, bool allow_unused, bool accumulate) {
   std::vector<Tensor> roots = to_tensors(roots_object, "tensors"), given = to_tensors(gradients_object, "grad_tensors");
-  if (roots.size() != given.size())
-    runtime_error("got ", roots.size(), " tensors and ", given.size(), " gradients");
+  if (roots.size() != given.size()) runtime_error("got ", roots.size(), " tensors and ", given.size(), " gradients");
   std::vector<Edge> edges, targets;
   std::vector<Tensor> gradients;
   for (size_t i = 0; i < roots.size(); ++i) {
@@ -90,7 +92,8 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
     inputs = to_tensors(inputs_object, "inputs");
     if (inputs.empty()) runtime_error("grad requires non-empty inputs.");
     for (const Tensor& input : inputs) {
-      if (!input.defined() || !input.requires_grad()) runtime_error("One of the differentiated Tensors does not require grad");
+      if (!input.defined() || !input.requires_grad())
+        runtime_error("One of the differentiated Tensors does not require grad");
       targets.push_back(gradient_edge(input));
     }
   }
@@ -104,8 +107,10 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
   for (size_t i = 0; i < inputs.size(); ++i) {
     Tensor result = i < results.size() ? results[i] : Tensor();
     if (!result.defined() && !allow_unused)
-      runtime_error("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the "
-                    "desired behavior.");
+      runtime_error(
+          "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
+          "is the "
+          "desired behavior.");
     tuple.append(nb::steal(wrap(result)));
   }
   return nb::tuple(tuple);
@@ -114,10 +119,13 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
 /// saved_tensors_hooks: pack and unpack are Python callables.
 void push_saved_hooks(nb::handle pack, nb::handle unpack) {
   auto hooks = std::make_shared<Saved::Hooks>();
-  auto share = [](PyObject* object) { return std::shared_ptr<PyObject>(Py_NewRef(object), [](PyObject* o) { Py_DECREF(o); }); };
+  auto share = [](PyObject* object) {
+    return std::shared_ptr<PyObject>(Py_NewRef(object), [](PyObject* o) { Py_DECREF(o); });
+  };
   std::shared_ptr<PyObject> packer = share(pack.ptr()), unpacker = share(unpack.ptr());
   hooks->pack = [packer](const Tensor& tensor) -> std::shared_ptr<void> {
-    std::shared_ptr<Saved::Hooks> outer = std::exchange(Saved::active_hooks(), nullptr);  // packing is not packed itself
+    std::shared_ptr<Saved::Hooks> outer =
+        std::exchange(Saved::active_hooks(), nullptr);  // packing is not packed itself
     NoGrad silent;
     PyObject* object = PyObject_CallOneArg(packer.get(), Object::steal(wrap(tensor)).get());
     Saved::active_hooks() = outer;
@@ -126,7 +134,9 @@ void push_saved_hooks(nb::handle pack, nb::handle unpack) {
   };
   hooks->unpack = [unpacker](const std::shared_ptr<void>& packed) {
     Object tensor = checked(PyObject_CallOneArg(unpacker.get(), static_cast<PyObject*>(packed.get())));
-    if (!is_tensor(tensor.get())) type_error("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ", Py_TYPE(tensor.get())->tp_name);
+    if (!is_tensor(tensor.get()))
+      type_error("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+                 Py_TYPE(tensor.get())->tp_name);
     return unwrap(tensor.get());
   };
   Saved::active_hooks() = hooks;
@@ -137,8 +147,10 @@ void push_saved_hooks(nb::handle pack, nb::handle unpack) {
 void mark_requires_grad(const Tensor& tensor, bool on) {
   if (!tensor.is_leaf()) {
     if (!on)
-      runtime_error("you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that "
-                    "doesn't require differentiation use var_no_grad = var.detach().");
+      runtime_error(
+          "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+          "subgraph that "
+          "doesn't require differentiation use var_no_grad = var.detach().");
     return;
   }
   if (on && !is_differentiable(tensor.dtype()))
@@ -168,8 +180,8 @@ void add_autograd(PyObject* module) {
   m.def("set_grad_enabled", [](bool on) { GradMode::set(on); });
   m.def("is_inference_mode_enabled", [] { return GradMode::inference(); });
   m.def("set_inference_mode", [](bool on) { GradMode::set_inference(on); });
-  m.def("run_backward", run, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("retain_graph"), nb::arg("create_graph"),
-        nb::arg("inputs").none(), nb::arg("allow_unused"), nb::arg("accumulate"));
+  m.def("run_backward", run, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("retain_graph"),
+        nb::arg("create_graph"), nb::arg("inputs").none(), nb::arg("allow_unused"), nb::arg("accumulate"));
   m.def("retain_grad", [](nb::handle object) {
     Tensor tensor = unwrap(object.ptr());
     if (!tensor.requires_grad()) runtime_error("can't retain_grad on Tensor that has requires_grad=False");
@@ -185,10 +197,19 @@ void add_autograd(PyObject* module) {
   m.def("pop_saved_tensors_hooks", [] { Saved::active_hooks() = nullptr; });
   m.def("is_anomaly_enabled", [] { return AnomalyMode::enabled; });
   m.def("is_anomaly_check_nan_enabled", [] { return AnomalyMode::check_nan; });
-  m.def("set_anomaly_enabled", [](bool on, bool check_nan) {
-    AnomalyMode::enabled = on;
-    AnomalyMode::check_nan = check_nan;
-  }, nb::arg("enabled"), nb::arg("check_nan") = true);
+  m.def(
+      "set_anomaly_enabled",
+      [](bool on, bool check_nan) {
+        AnomalyMode::enabled = on;
+        AnomalyMode::check_nan = check_nan;
+      },
+      nb::arg("enabled"), nb::arg("check_nan") = true);
+  m.def("current_graph_task_id", current_pass,
+        "The number of the backward pass that is running on this thread, or -1.");
+  m.def(
+      "will_engine_execute_node", [](nb::handle node) { return will_run(*unwrap_node(node.ptr())); },
+      "Whether the backward pass that is running reaches a node.");
+  m.def("increment_version", [](nb::handle object) { unwrap(object.ptr()).bump_version(); });
   m.def("gradient_edge", [](nb::handle object) {
     Edge edge = gradient_edge(unwrap(object.ptr()));
     return nb::make_tuple(nb::steal(wrap_node(edge.node)), edge.input);

@@ -7,6 +7,8 @@ namespace ondol::python {
 
 /// The Python object of a node: None if there is none.
 PyObject* wrap_node(const Ref<Node>& node);
+/// The node of such an object; TypeError for anything else.
+Node* unwrap_node(PyObject* object);
 
 /// `x.requires_grad = on`, with PyTorch's errors.
 void mark_requires_grad(const Tensor& tensor, bool on);

@@ -1,4 +1,5 @@
-// torch.autograd.Function: operations whose forward and derivative are written in Python. The Python side is ondol/autograd/function.py.
+// torch.autograd.Function: operations whose forward and derivative are written in Python. The Python side is
+// ondol/autograd/function.py.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
@@ -24,9 +25,13 @@ struct Context {
 
 class PythonNode final : public Node {
  public:
-  PythonNode(std::string name, nb::object context, nb::object backward, std::vector<int> argument_of_edge, size_t arguments)
-      : name_(std::move(name)), context_(std::move(context)), backward_(std::move(backward)),
-        argument_of_edge_(std::move(argument_of_edge)), arguments_(arguments) {}
+  PythonNode(std::string name, nb::object context, nb::object backward, std::vector<int> argument_of_edge,
+             size_t arguments)
+      : name_(std::move(name)),
+        context_(std::move(context)),
+        backward_(std::move(backward)),
+        argument_of_edge_(std::move(argument_of_edge)),
+        arguments_(arguments) {}
 
   std::string name() const override { return name_; }
   bool materializes() const override { return true; }
@@ -40,7 +45,8 @@ class PythonNode final : public Node {
       if (!gradient.defined() && context.materialize) gradient = zeros(outputs[i].sizes, outputs[i].dtype);
       gradients.append(nb::steal(wrap(gradient)));
     }
-    nb::object result = nb::steal(PyObject_CallFunctionObjArgs(backward_.ptr(), context_.ptr(), nb::tuple(gradients).ptr(), nullptr));
+    nb::object result =
+        nb::steal(PyObject_CallFunctionObjArgs(backward_.ptr(), context_.ptr(), nb::tuple(gradients).ptr(), nullptr));
     if (!result.is_valid()) throw PythonError();
     distribute(result, outgoing);
   }
@@ -58,10 +64,12 @@ class PythonNode final : public Node {
                                                           : nb::make_tuple(result);
     size_t given = values.size();
     if (given < arguments_)
-      runtime_error("function ", name_, " returned an incorrect number of gradients (expected ", arguments_, ", got ", given, ")");
+      runtime_error("function ", name_, " returned an incorrect number of gradients (expected ", arguments_, ", got ",
+                    given, ")");
     for (size_t i = arguments_; i < given; ++i)
       if (!values[i].is_none())
-        runtime_error("function ", name_, " returned an incorrect number of gradients (expected ", arguments_, ", got ", given, ")");
+        runtime_error("function ", name_, " returned an incorrect number of gradients (expected ", arguments_, ", got ",
+                      given, ")");
     for (size_t edge = 0; edge < argument_of_edge_.size(); ++edge) {
       nb::handle value = values[argument_of_edge_[edge]];
       if (value.is_none() || !outgoing.wants(edge)) continue;
@@ -85,7 +93,8 @@ bool holds(const nb::object& tuple, PyObject* object) {
 }
 
 /// Gives the outputs of forward their history. `arguments` are those of apply(), `output` is what forward returned.
-nb::object finish(const std::string& name, nb::object context_object, nb::object backward, nb::tuple arguments, nb::object output) {
+nb::object finish(const std::string& name, nb::object context_object, nb::object backward, nb::tuple arguments,
+                  nb::object output) {
   auto& context = *nb::inst_ptr<Context>(context_object);
   std::vector<Tensor> inputs;
   std::vector<int> positions;
@@ -124,8 +133,10 @@ nb::object finish(const std::string& name, nb::object context_object, nb::object
       results.append(item);
       continue;
     }
-    bool differentiable = record_it && is_differentiable(tensor.dtype()) && !holds(context.non_differentiable, item.ptr());
-    // An input that forward hands back unchanged, or an output that has history or a view's base, becomes an object of its own.
+    bool differentiable =
+        record_it && is_differentiable(tensor.dtype()) && !holds(context.non_differentiable, item.ptr());
+    // An input that forward hands back unchanged, or an output that has history or a view's base, becomes an object of
+    // its own.
     if (is_input || tensor.grad_fn() || tensor.is_view() || tensor.impl()->requires_grad) tensor = detach(tensor);
     if (differentiable)
       node->set_history(tensor);
@@ -140,7 +151,9 @@ nb::object finish(const std::string& name, nb::object context_object, nb::object
         context.saved.push_back(Saved(Tensor()));
         continue;
       }
-      if (!is_tensor(item.ptr())) type_error("save_for_backward can only save variables, but got an object of type ", Py_TYPE(item.ptr())->tp_name);
+      if (!is_tensor(item.ptr()))
+        type_error("save_for_backward can only save variables, but got an object of type ",
+                   Py_TYPE(item.ptr())->tp_name);
       int output_index = -1;
       for (size_t i = 0; i < outputs.size(); ++i)
         if (outputs[i].ptr() == item.ptr() && !holds(arguments, item.ptr())) output_index = static_cast<int>(i);
@@ -158,7 +171,8 @@ nb::object finish(const std::string& name, nb::object context_object, nb::object
 nb::tuple saved_tensors(const Context& context) {
   if (context.released) raise_second_backward();
   nb::list tensors;
-  if (context.saved.empty() && context.to_save.is_valid() && !context.to_save.is_none()) return nb::tuple(context.to_save);
+  if (context.saved.empty() && context.to_save.is_valid() && !context.to_save.is_none())
+    return nb::tuple(context.to_save);
   for (const Saved& saved : context.saved) tensors.append(nb::steal(wrap(saved())));
   return nb::tuple(tensors);
 }
@@ -169,17 +183,27 @@ void add_custom_functions(PyObject* module) {
   auto m = nb::borrow<nb::module_>(module);
   nb::class_<Context>(m, "FunctionContext", nb::dynamic_attr())
       .def(nb::init<>())
-      .def("save_for_backward", [](Context& self, nb::args tensors) { self.to_save = tensors; }, "Keeps tensors for backward.")
-      .def("save_for_forward", [](Context&, nb::args) {}, "Kept for jvp, which runs right away.")
-      .def("mark_dirty", [](Context& self, nb::args tensors) { self.dirty = tensors; }, "Inputs that forward changed in place.")
-      .def("mark_non_differentiable", [](Context& self, nb::args tensors) { self.non_differentiable = tensors; },
-           "Outputs without a derivative.")
-      .def("set_materialize_grads", [](Context& self, bool value) { self.materialize = value; }, nb::arg("value"),
-           "Whether missing gradients come as zeros (the default) or None.")
+      .def(
+          "save_for_backward", [](Context& self, nb::args tensors) { self.to_save = tensors; },
+          "Keeps tensors for backward.")
+      .def(
+          "save_for_forward", [](Context&, nb::args) {}, "Kept for jvp, which runs right away.")
+      .def(
+          "mark_dirty", [](Context& self, nb::args tensors) { self.dirty = tensors; },
+          "Inputs that forward changed in place.")
+      .def(
+          "mark_non_differentiable", [](Context& self, nb::args tensors) { self.non_differentiable = tensors; },
+          "Outputs without a derivative.")
+      .def(
+          "set_materialize_grads", [](Context& self, bool value) { self.materialize = value; }, nb::arg("value"),
+          "Whether missing gradients come as zeros (the default) or None.")
       .def_prop_ro("saved_tensors", saved_tensors)
-      .def_prop_rw("materialize_grads", [](const Context& self) { return self.materialize; }, [](Context& self, bool value) { self.materialize = value; })
-      .def_prop_rw("needs_input_grad", [](const Context& self) { return self.needs_input_grad; },
-                   [](Context& self, nb::object value) { self.needs_input_grad = value; });
+      .def_prop_rw(
+          "materialize_grads", [](const Context& self) { return self.materialize; },
+          [](Context& self, bool value) { self.materialize = value; })
+      .def_prop_rw(
+          "needs_input_grad", [](const Context& self) { return self.needs_input_grad; },
+          [](Context& self, nb::object value) { self.needs_input_grad = value; });
   m.def("finish_function", finish);
 }
 

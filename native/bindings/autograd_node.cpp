@@ -1,4 +1,5 @@
-// How Python sees a node of the graph: an object whose class is named for the operation, as in <MulBackward0 object at 0x...>.
+// How Python sees a node of the graph: an object whose class is named for the operation, as in <MulBackward0 object at
+// 0x...>.
 
 #include <nanobind/nanobind.h>
 
@@ -16,8 +17,7 @@ namespace ondol::python {
 namespace {
 
 struct NodeObject {
-  PyObject_HEAD
-  Ref<Node> node;
+  PyObject_HEAD Ref<Node> node;
   PyObject* dict;
 };
 
@@ -82,7 +82,8 @@ void replace(std::vector<Tensor>& gradients, PyObject* result) {
   if (result == Py_None) return;
   Object tuple = PyTuple_Check(result) ? Object::share(result) : checked(PyTuple_Pack(1, result));
   if (PyTuple_GET_SIZE(tuple.get()) != static_cast<Py_ssize_t>(gradients.size()))
-    runtime_error("hook has returned an incorrect number of values (got ", PyTuple_GET_SIZE(tuple.get()), ", but expected ", gradients.size(), ")");
+    runtime_error("hook has returned an incorrect number of values (got ", PyTuple_GET_SIZE(tuple.get()),
+                  ", but expected ", gradients.size(), ")");
   for (size_t i = 0; i < gradients.size(); ++i) {
     PyObject* item = PyTuple_GET_ITEM(tuple.get(), i);
     if (item == Py_None) {
@@ -138,11 +139,12 @@ PyObject* add_hook(PyObject* self, PyObject* hook, bool before) {
 PyObject* register_hook(PyObject* self, PyObject* hook) { return add_hook(self, hook, false); }
 PyObject* register_prehook(PyObject* self, PyObject* hook) { return add_hook(self, hook, true); }
 
-PyMethodDef methods[] = {{"name", name_of, METH_NOARGS, "The name of the node's class."},
-                         {"_sequence_nr", sequence_number, METH_NOARGS, "Its place in the order of recording."},
-                         {"register_hook", register_hook, METH_O, "hook(grad_inputs, grad_outputs) after the node ran."},
-                         {"register_prehook", register_prehook, METH_O, "hook(grad_outputs) before the node runs."},
-                         {nullptr, nullptr, 0, nullptr}};
+PyMethodDef methods[] = {
+    {"name", name_of, METH_NOARGS, "The name of the node's class."},
+    {"_sequence_nr", sequence_number, METH_NOARGS, "Its place in the order of recording."},
+    {"register_hook", register_hook, METH_O, "hook(grad_inputs, grad_outputs) after the node ran."},
+    {"register_prehook", register_prehook, METH_O, "hook(grad_outputs) before the node runs."},
+    {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef properties[] = {{"next_functions", next_functions, nullptr, "The nodes that its gradients go to.", nullptr},
                             {"variable", variable, nullptr, "Of AccumulateGrad: the leaf.", nullptr},
                             {"metadata", metadata, nullptr, "A dict for notes.", nullptr},
@@ -156,8 +158,10 @@ PyTypeObject* class_for(const std::string& name) {
   PyTypeObject*& type = classes[name];
   if (!type) {
     auto* full_name = new std::string(name);  // types keep a pointer to their name
-    PyType_Slot none[] = {{0, nullptr}};
-    PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, none};
+    PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                           {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                           {0, nullptr}};
+    PyType_Spec spec = {full_name->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
     Object bases = checked(PyTuple_Pack(1, node_type));
     type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpecWithBases(&spec, bases.get())).release());
   }
@@ -177,6 +181,12 @@ PyObject* wrap_node(const Ref<Node>& node) {
   return object;
 }
 
+Node* unwrap_node(PyObject* object) {
+  if (!PyObject_TypeCheck(object, node_type))
+    type_error("expected a node of the graph, not ", Py_TYPE(object)->tp_name);
+  return cast(object)->node.get();
+}
+
 void add_nodes(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
                          {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
@@ -186,7 +196,8 @@ void add_nodes(PyObject* module) {
                          {Py_tp_members, members},
                          {0, nullptr}};
   PyType_Spec spec = {"ondol.autograd.graph.Node", sizeof(NodeObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
   node_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).release());
   if (PyModule_AddObjectRef(module, "Node", reinterpret_cast<PyObject*>(node_type)) < 0) throw PythonError();
 

@@ -19,14 +19,15 @@ namespace {
 constexpr int64_t kMaxDepth = 64;
 
 bool is_sequence(PyObject* object) {
-  return (PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object) || (PySequence_Check(object) && !is_tensor(object))) && !PyUnicode_Check(object) &&
-         !PyBytes_Check(object) && !is_number(object);
+  return (PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object) ||
+          (PySequence_Check(object) && !is_tensor(object))) &&
+         !PyUnicode_Check(object) && !PyBytes_Check(object) && !is_number(object);
 }
 
 /// What kind of numbers nested data holds.
 struct Inference {
-  int category = -1;            // highest category of plain numbers
-  std::optional<Dtype> typed;   // promoted dtype of tensors and NumPy scalars among them
+  int category = -1;           // highest category of plain numbers
+  std::optional<Dtype> typed;  // promoted dtype of tensors and NumPy scalars among them
 
   void number(const Scalar& value) { category = std::max(category, static_cast<int>(value.category())); }
   void dtype(Dtype dtype) { typed = typed ? promote(*typed, dtype) : dtype; }
@@ -80,7 +81,8 @@ class Reader {
 
   void check_length(PyObject* data, Py_ssize_t size, int64_t dim) {
     if (dim >= shape_.ssize()) type_error("expected a number at dim ", dim, " but got ", Py_TYPE(data)->tp_name);
-    if (size != shape_[dim]) value_error("expected sequence of length ", shape_[dim], " at dim ", dim, " (got ", size, ")");
+    if (size != shape_[dim])
+      value_error("expected sequence of length ", shape_[dim], " at dim ", dim, " (got ", size, ")");
   }
 
   template <class F>
@@ -100,12 +102,15 @@ class Reader {
     if (is_tensor(data)) {
       Tensor tensor = unwrap(data);
       Dims rest(shape_.begin() + std::min(dim, shape_.ssize()), shape_.end());
-      if (tensor.sizes() != rest) value_error("expected a tensor of shape ", rest, " at dim ", dim, " (got ", tensor.sizes(), ")");
+      if (tensor.sizes() != rest)
+        value_error("expected a tensor of shape ", rest, " at dim ", dim, " (got ", tensor.sizes(), ")");
       inference_.dtype(tensor.dtype());
     } else if (is_number(data)) {
       if (dim != shape_.ssize()) type_error("expected a sequence at dim ", dim, " but got ", Py_TYPE(data)->tp_name);
-      if (std::optional<Dtype> dtype = numpy_scalar_dtype(data)) inference_.dtype(*dtype);
-      else inference_.number(to_scalar(data));
+      if (std::optional<Dtype> dtype = numpy_scalar_dtype(data))
+        inference_.dtype(*dtype);
+      else
+        inference_.number(to_scalar(data));
     } else if (is_sequence(data)) {
       each(data, dim, [&](PyObject* item) { infer(item, dim + 1); });
     } else {
@@ -121,9 +126,12 @@ class Reader {
       position_ += bytes;
     } else if (is_number(data)) {
       Scalar value = to_scalar(data);
-      if (values_dtype_ == Dtype::I64) put(value.to_int());
-      else if (values_dtype_ == Dtype::F64) put(value.to_double());
-      else put(value.to_complex());
+      if (values_dtype_ == Dtype::I64)
+        put(value.to_int());
+      else if (values_dtype_ == Dtype::F64)
+        put(value.to_double());
+      else
+        put(value.to_complex());
     } else {
       each(data, dim, [&](PyObject* item) { write(item, dim + 1); });
     }
@@ -146,10 +154,12 @@ struct Request {
 };
 Request read_request(nb::handle dtype, nb::handle device, bool requires_grad) {
   if (!device.is_none()) {
-    if (!is_device(device.ptr()) && !PyLong_Check(device.ptr())) type_error("device must be torch.device or str, not ", Py_TYPE(device.ptr())->tp_name);
+    if (!is_device(device.ptr()) && !PyLong_Check(device.ptr()))
+      type_error("device must be torch.device or str, not ", Py_TYPE(device.ptr())->tp_name);
     check_device(to_device(device.ptr()));
   }
-  if (!dtype.is_none() && !is_dtype(dtype.ptr())) type_error("tensor(): argument 'dtype' must be torch.dtype, not ", Py_TYPE(dtype.ptr())->tp_name);
+  if (!dtype.is_none() && !is_dtype(dtype.ptr()))
+    type_error("tensor(): argument 'dtype' must be torch.dtype, not ", Py_TYPE(dtype.ptr())->tp_name);
   return {dtype.is_none() ? std::nullopt : std::optional(to_dtype(dtype.ptr())), requires_grad};
 }
 
@@ -164,7 +174,8 @@ nb::object make_tensor(nb::handle data, nb::handle dtype, nb::handle device, boo
   if (is_tensor(data.ptr())) {
     PyErr_WarnEx(PyExc_UserWarning,
                  "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                 "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", 1);
+                 "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+                 1);
     Tensor source = detach(unwrap(data.ptr()));
     made = clone(ondol::to_dtype(source, request.dtype.value_or(source.dtype())));
   } else {
@@ -200,9 +211,10 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
 
 void add_construction(PyObject* module) {
   auto m = nb::borrow<nb::module_>(module);
-  m.def("tensor", make_tensor, nb::arg("data"), nb::kw_only(), nb::arg("dtype") = nb::none(), nb::arg("device") = nb::none(),
-        nb::arg("requires_grad") = false, nb::arg("pin_memory") = false,
-        "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of nested numbers, an array or a tensor.");
+  m.def("tensor", make_tensor, nb::arg("data"), nb::kw_only(), nb::arg("dtype") = nb::none(),
+        nb::arg("device") = nb::none(), nb::arg("requires_grad") = false, nb::arg("pin_memory") = false,
+        "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of nested numbers, an "
+        "array or a tensor.");
   m.def("as_tensor", as_tensor, nb::arg("data"), nb::arg("dtype") = nb::none(), nb::arg("device") = nb::none(),
         "as_tensor(data, dtype=None, device=None): as tensor(), without copying what is a tensor or array already.");
 }

@@ -13,16 +13,26 @@ PyObject* out_of_memory_type = nullptr;
 
 PyObject* type_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::Value: return PyExc_ValueError;
-    case ErrorKind::Type: return PyExc_TypeError;
-    case ErrorKind::Index: return PyExc_IndexError;
-    case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
-    case ErrorKind::Attribute: return PyExc_AttributeError;
-    case ErrorKind::Overflow: return PyExc_OverflowError;
-    case ErrorKind::Assertion: return PyExc_AssertionError;
-    case ErrorKind::Shape: return shape_error_type;
-    case ErrorKind::OutOfMemory: return out_of_memory_type;
-    default: return PyExc_RuntimeError;
+    case ErrorKind::Value:
+      return PyExc_ValueError;
+    case ErrorKind::Type:
+      return PyExc_TypeError;
+    case ErrorKind::Index:
+      return PyExc_IndexError;
+    case ErrorKind::NotImplemented:
+      return PyExc_NotImplementedError;
+    case ErrorKind::Attribute:
+      return PyExc_AttributeError;
+    case ErrorKind::Overflow:
+      return PyExc_OverflowError;
+    case ErrorKind::Assertion:
+      return PyExc_AssertionError;
+    case ErrorKind::Shape:
+      return shape_error_type;
+    case ErrorKind::OutOfMemory:
+      return out_of_memory_type;
+    default:
+      return PyExc_RuntimeError;
   }
 }
 
@@ -48,10 +58,12 @@ void set_python_error() noexcept {
 
 void add_errors(PyObject* module) {
   Object bases = checked(PyTuple_Pack(2, PyExc_RuntimeError, PyExc_ValueError));
-  shape_error_type = PyErr_NewExceptionWithDoc("ondol.ShapeError", "Sizes that do not fit an operation. Caught as RuntimeError, "
-                                               "which PyTorch raises, and as ValueError.", bases.get(), nullptr);
-  out_of_memory_type =
-      PyErr_NewExceptionWithDoc("ondol.OutOfMemoryError", "Memory for a tensor could not be had.", PyExc_RuntimeError, nullptr);
+  shape_error_type = PyErr_NewExceptionWithDoc("ondol.ShapeError",
+                                               "Sizes that do not fit an operation. Caught as RuntimeError, "
+                                               "which PyTorch raises, and as ValueError.",
+                                               bases.get(), nullptr);
+  out_of_memory_type = PyErr_NewExceptionWithDoc("ondol.OutOfMemoryError", "Memory for a tensor could not be had.",
+                                                 PyExc_RuntimeError, nullptr);
   if (PyModule_AddObjectRef(module, "ShapeError", shape_error_type) < 0 ||
       PyModule_AddObjectRef(module, "OutOfMemoryError", out_of_memory_type) < 0)
     throw PythonError();

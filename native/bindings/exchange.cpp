@@ -22,8 +22,8 @@ struct NumpyType {
   const char* code;  // as in __array_interface__: kind and bytes
   Dtype dtype;
 };
-constexpr NumpyType kNumpyTypes[] = {{"b1", Dtype::Bool}, {"u1", Dtype::U8},  {"i1", Dtype::I8},  {"i2", Dtype::I16},
-                                     {"i4", Dtype::I32},  {"i8", Dtype::I64}, {"f2", Dtype::F16}, {"f4", Dtype::F32},
+constexpr NumpyType kNumpyTypes[] = {{"b1", Dtype::Bool}, {"u1", Dtype::U8},  {"i1", Dtype::I8},   {"i2", Dtype::I16},
+                                     {"i4", Dtype::I32},  {"i8", Dtype::I64}, {"f2", Dtype::F16},  {"f4", Dtype::F32},
                                      {"f8", Dtype::F64},  {"c8", Dtype::C64}, {"c16", Dtype::C128}};
 
 std::optional<Dtype> from_code(const std::string& code) {
@@ -35,7 +35,8 @@ std::optional<Dtype> from_code(const std::string& code) {
 const char* to_code(Dtype dtype) {
   for (const NumpyType& type : kNumpyTypes)
     if (type.dtype == dtype) return type.code;
-  type_error("Got unsupported ScalarType ", torch_name(dtype), ": NumPy has no ", name(dtype), "; convert with .float() first");
+  type_error("Got unsupported ScalarType ", torch_name(dtype), ": NumPy has no ", name(dtype),
+             "; convert with .float() first");
 }
 
 Tensor checked_numpy_source(nb::handle object, bool force) {
@@ -86,19 +87,28 @@ Tensor from_buffer(nb::handle buffer, nb::handle dtype_object, int64_t count, in
       value_error("object does not implement Python buffer protocol");
     }
   }
-  Ref<Storage> storage = Storage::borrow(view->buf, static_cast<size_t>(view->len), [view] {
-    PyBuffer_Release(view);
-    delete view;
-  }, !view->readonly);
+  Ref<Storage> storage = Storage::borrow(
+      view->buf, static_cast<size_t>(view->len),
+      [view] {
+        PyBuffer_Release(view);
+        delete view;
+      },
+      !view->readonly);
   auto item = static_cast<int64_t>(item_size(dtype)), length = static_cast<int64_t>(storage->bytes());
   if (length == 0) value_error("both buffer length (0) and count (", count, ") must not be 0");
-  if (offset < 0 || offset >= length) value_error("offset (", offset, " bytes) must be non-negative and no greater than buffer length (", length, " bytes) minus 1");
+  if (offset < 0 || offset >= length)
+    value_error("offset (", offset, " bytes) must be non-negative and no greater than buffer length (", length,
+                " bytes) minus 1");
   if (count < 0) {
-    if ((length - offset) % item != 0) value_error("buffer length (", length - offset, " bytes) after offset (", offset, " bytes) must be a multiple of element size (", item, ")");
+    if ((length - offset) % item != 0)
+      value_error("buffer length (", length - offset, " bytes) after offset (", offset,
+                  " bytes) must be a multiple of element size (", item, ")");
     count = (length - offset) / item;
   }
   if (count == 0) value_error("both buffer length (", length, ") and count (0) must not be 0");
-  if (count > (length - offset) / item) value_error("requested buffer length (", count, " * ", item, " bytes) after offset (", offset, " bytes) must not be greater than actual buffer length (", length, " bytes)");
+  if (count > (length - offset) / item)
+    value_error("requested buffer length (", count, " * ", item, " bytes) after offset (", offset,
+                " bytes) must not be greater than actual buffer length (", length, " bytes)");
   if (reinterpret_cast<uintptr_t>(storage->data()) % static_cast<uintptr_t>(item) || offset % item) {
     Tensor copy = empty({count}, dtype);  // elements that are not aligned are not for tensors
     std::memcpy(copy.bytes(), static_cast<char*>(storage->data()) + offset, static_cast<size_t>(count * item));
@@ -157,10 +167,17 @@ struct Exported {
 
 nb::object to_dlpack(nb::handle self, nb::args, nb::kwargs) {
   Tensor tensor = unwrap(self.ptr());
-  if (tensor.requires_grad()) raise(ErrorKind::Runtime, "Can't export tensors that require gradient, use tensor.detach()");
+  if (tensor.requires_grad())
+    raise(ErrorKind::Runtime, "Can't export tensors that require gradient, use tensor.detach()");
   tensor.storage()->pin();
   auto* exported = new Exported{tensor, tensor.sizes(), tensor.strides(), {}};
-  exported->managed.tensor = {tensor.bytes(), {1, 0}, static_cast<int32_t>(tensor.ndim()), to_dlpack_type(tensor.dtype()), exported->shape.data(), exported->strides.data(), 0};
+  exported->managed.tensor = {tensor.bytes(),
+                              {1, 0},
+                              static_cast<int32_t>(tensor.ndim()),
+                              to_dlpack_type(tensor.dtype()),
+                              exported->shape.data(),
+                              exported->strides.data(),
+                              0};
   exported->managed.context = exported;
   exported->managed.deleter = [](DLManagedTensor* managed) {
     PyGILState_STATE state = PyGILState_Ensure();
@@ -177,10 +194,12 @@ nb::object to_dlpack(nb::handle self, nb::args, nb::kwargs) {
 }
 
 Tensor take_capsule(PyObject* capsule) {
-  if (!PyCapsule_IsValid(capsule, "dltensor")) runtime_error("from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once.");
+  if (!PyCapsule_IsValid(capsule, "dltensor"))
+    runtime_error("from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once.");
   auto* managed = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"));
   const DLTensor& source = managed->tensor;
-  if (source.device.type != 1) runtime_error("from_dlpack: ondol takes CPU memory, got device type ", source.device.type);
+  if (source.device.type != 1)
+    runtime_error("from_dlpack: ondol takes CPU memory, got device type ", source.device.type);
   if (source.ndim < 0 || source.ndim > 64) runtime_error("from_dlpack: ", source.ndim, " dimensions");
   Dtype dtype = from_dlpack_type(source.dtype);
   Dims sizes(source.shape, source.shape + source.ndim);
@@ -203,7 +222,9 @@ nb::object from_dlpack(nb::handle source, nb::handle, nb::handle copy) {
   if (PyCapsule_CheckExact(source.ptr())) {
     tensor = take_capsule(source.ptr());
   } else {
-    if (!nb::hasattr(source, "__dlpack__")) type_error("from_dlpack(): expected an object with __dlpack__ or a capsule, got ", Py_TYPE(source.ptr())->tp_name);
+    if (!nb::hasattr(source, "__dlpack__"))
+      type_error("from_dlpack(): expected an object with __dlpack__ or a capsule, got ",
+                 Py_TYPE(source.ptr())->tp_name);
     tensor = take_capsule(nb::object(source.attr("__dlpack__")()).ptr());
   }
   if (!copy.is_none() && nb::cast<bool>(copy)) tensor = clone(tensor);
@@ -213,13 +234,15 @@ nb::object from_dlpack(nb::handle source, nb::handle, nb::handle copy) {
 }  // namespace
 
 bool is_array(PyObject* object) {
-  return !is_tensor(object) && !PyFloat_Check(object) && !PyLong_Check(object) && !PyList_Check(object) && !PyTuple_Check(object) &&
-         std::strncmp(Py_TYPE(object)->tp_name, "numpy.", 6) == 0 && PyObject_HasAttrString(object, "__array_interface__") && PyObject_CheckBuffer(object) &&
+  return !is_tensor(object) && !PyFloat_Check(object) && !PyLong_Check(object) && !PyList_Check(object) &&
+         !PyTuple_Check(object) && std::strncmp(Py_TYPE(object)->tp_name, "numpy.", 6) == 0 &&
+         PyObject_HasAttrString(object, "__array_interface__") && PyObject_CheckBuffer(object) &&
          std::strcmp(Py_TYPE(object)->tp_name, "numpy.ndarray") == 0;
 }
 
 std::optional<Dtype> numpy_scalar_dtype(PyObject* object) {
-  if (PyLong_CheckExact(object) || PyFloat_CheckExact(object) || PyBool_Check(object) || PyComplex_CheckExact(object)) return std::nullopt;
+  if (PyLong_CheckExact(object) || PyFloat_CheckExact(object) || PyBool_Check(object) || PyComplex_CheckExact(object))
+    return std::nullopt;
   Object dtype = Object::steal(PyObject_GetAttrString(object, "dtype"));
   if (!dtype) {
     PyErr_Clear();
@@ -231,19 +254,29 @@ std::optional<Dtype> numpy_scalar_dtype(PyObject* object) {
 Tensor tensor_from_array(PyObject* array_object) {
   nb::handle array(array_object);
   std::string code = nb::cast<std::string>(array.attr("dtype").attr("str"));
-  if (code[0] == '>') value_error("given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
+  if (code[0] == '>')
+    value_error(
+        "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+        "currently not supported.");
   std::optional<Dtype> dtype = from_code(code.substr(1));
   if (!dtype)
-    type_error("can't convert np.ndarray of type numpy.", nb::str(array.attr("dtype")).c_str(), ". The only supported types are: float64, "
+    type_error("can't convert np.ndarray of type numpy.", nb::str(array.attr("dtype")).c_str(),
+               ". The only supported types are: float64, "
                "float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool.");
   auto item = static_cast<int64_t>(item_size(*dtype));
-  Dims sizes = to_dims(nb::object(array.attr("shape")).ptr(), "shape"), bytes = to_dims(nb::object(array.attr("strides")).ptr(), "strides"), strides;
+  Dims sizes = to_dims(nb::object(array.attr("shape")).ptr(), "shape"),
+       bytes = to_dims(nb::object(array.attr("strides")).ptr(), "strides"), strides;
   int64_t last = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {
     if (bytes[i] < 0 && sizes[i] > 1)
-      value_error("At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. (You can "
-                  "probably work around this by making a copy of your array with array.copy().)");
-    if (bytes[i] % item && sizes[i] > 1) value_error("given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.");
+      value_error(
+          "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+          "currently supported. (You can "
+          "probably work around this by making a copy of your array with array.copy().)");
+    if (bytes[i] % item && sizes[i] > 1)
+      value_error(
+          "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the "
+          "memory.");
     strides.push_back(sizes[i] > 1 ? bytes[i] / item : 1);
     if (sizes[i] > 0) last += (sizes[i] - 1) * strides[i];
   }
@@ -251,19 +284,27 @@ Tensor tensor_from_array(PyObject* array_object) {
   bool writable = nb::cast<bool>(nb::object(array.attr("flags").attr("writeable")));
   size_t length = count_elements(sizes) ? static_cast<size_t>((last + 1) * item) : 0;
   PyObject* owner = Py_NewRef(array_object);
-  Ref<Storage> storage = Storage::borrow(reinterpret_cast<void*>(address), length, [owner] { Py_DECREF(owner); }, writable);
-  if (length && address % static_cast<uintptr_t>(item)) value_error("given numpy array is not aligned to its element size; make a copy with array.copy()");
+  Ref<Storage> storage =
+      Storage::borrow(reinterpret_cast<void*>(address), length, [owner] { Py_DECREF(owner); }, writable);
+  if (length && address % static_cast<uintptr_t>(item))
+    value_error("given numpy array is not aligned to its element size; make a copy with array.copy()");
   return view_of_storage(storage, sizes, strides, 0, *dtype);
 }
 
 void add_exchange(PyObject* module) {
   auto m = nb::borrow<nb::module_>(module);
-  m.def("from_numpy", [](nb::handle array) { return nb::steal(wrap(from_numpy(array))); }, nb::arg("ndarray"),
-        "from_numpy(ndarray): a tensor on the same memory.");
-  m.def("frombuffer", [](nb::handle buffer, nb::handle dtype, int64_t count, int64_t offset, bool requires_grad) {
-    return nb::steal(wrap(from_buffer(buffer, dtype, count, offset, requires_grad)));
-  }, nb::arg("buffer"), nb::kw_only(), nb::arg("dtype"), nb::arg("count") = -1, nb::arg("offset") = 0, nb::arg("requires_grad") = false);
-  m.def("from_dlpack", from_dlpack, nb::arg("ext_tensor"), nb::kw_only(), nb::arg("device") = nb::none(), nb::arg("copy") = nb::none());
+  m.def(
+      "from_numpy", [](nb::handle array) { return nb::steal(wrap(from_numpy(array))); }, nb::arg("ndarray"),
+      "from_numpy(ndarray): a tensor on the same memory.");
+  m.def(
+      "frombuffer",
+      [](nb::handle buffer, nb::handle dtype, int64_t count, int64_t offset, bool requires_grad) {
+        return nb::steal(wrap(from_buffer(buffer, dtype, count, offset, requires_grad)));
+      },
+      nb::arg("buffer"), nb::kw_only(), nb::arg("dtype"), nb::arg("count") = -1, nb::arg("offset") = 0,
+      nb::arg("requires_grad") = false);
+  m.def("from_dlpack", from_dlpack, nb::arg("ext_tensor"), nb::kw_only(), nb::arg("device") = nb::none(),
+        nb::arg("copy") = nb::none());
   m.def("_to_numpy", to_numpy, nb::arg("tensor"), nb::arg("force"));
   m.def("_array_protocol", array_protocol, nb::arg("tensor"), nb::arg("dtype"), nb::arg("copy"));
   m.def("_to_dlpack", to_dlpack);

@@ -28,9 +28,11 @@ nb::object state_of(const Generator& generator) {
 }
 
 void restore_state(Generator& generator, nb::handle object) {
-  if (!is_tensor(object.ptr())) type_error("set_state expects a torch.ByteTensor, not ", Py_TYPE(object.ptr())->tp_name);
+  if (!is_tensor(object.ptr()))
+    type_error("set_state expects a torch.ByteTensor, not ", Py_TYPE(object.ptr())->tp_name);
   Tensor state = unwrap(object.ptr());
-  if (state.dtype() != Dtype::U8 || !state.is_contiguous()) type_error("expected a contiguous torch.ByteTensor, but got ", name(state.dtype()));
+  if (state.dtype() != Dtype::U8 || !state.is_contiguous())
+    type_error("expected a contiguous torch.ByteTensor, but got ", name(state.dtype()));
   generator.set_state(state.data<uint8_t>(), static_cast<size_t>(state.numel()));
 }
 
@@ -65,18 +67,23 @@ void add_generator(PyObject* module) {
             new (self) GeneratorObject{std::make_shared<Generator>()};
           },
           nb::arg("device") = nb::none())
-      .def("manual_seed",
-           [](nb::handle self, nb::handle seed) {
-             nb::inst_ptr<GeneratorObject>(self)->get().set_seed(seed_from(seed));
-             return nb::borrow(self);
-           }, nb::arg("seed"))
+      .def(
+          "manual_seed",
+          [](nb::handle self, nb::handle seed) {
+            nb::inst_ptr<GeneratorObject>(self)->get().set_seed(seed_from(seed));
+            return nb::borrow(self);
+          },
+          nb::arg("seed"))
       .def("seed", [](GeneratorObject& self) { return self.get().seed_from_entropy(); })
       .def("initial_seed", [](GeneratorObject& self) { return self.get().initial_seed(); })
       .def("get_state", [](GeneratorObject& self) { return state_of(self.get()); })
-      .def("set_state", [](nb::handle self, nb::handle state) {
-        restore_state(nb::inst_ptr<GeneratorObject>(self)->get(), state);
-        return nb::borrow(self);
-      }, nb::arg("new_state"))
+      .def(
+          "set_state",
+          [](nb::handle self, nb::handle state) {
+            restore_state(nb::inst_ptr<GeneratorObject>(self)->get(), state);
+            return nb::borrow(self);
+          },
+          nb::arg("new_state"))
       .def("clone_state",
            [](GeneratorObject& self) {
              GeneratorObject copy{std::make_shared<Generator>()};

@@ -31,7 +31,8 @@ Tensor apply_slice(const Tensor& tensor, int64_t dim, PyObject* object) {
   auto* slice_object = reinterpret_cast<PySliceObject*>(object);
   auto bound = [](PyObject* value) { return value == Py_None ? std::optional<int64_t>() : slice_bound(value); };
   int64_t step = slice_object->step == Py_None ? 1 : slice_bound(slice_object->step);
-  if (step <= 0) value_error("step must be greater than zero: slices with negative steps are not supported, use flip()");
+  if (step <= 0)
+    value_error("step must be greater than zero: slices with negative steps are not supported, use flip()");
   auto start = bound(slice_object->start), stop = bound(slice_object->stop);
   if (!start && !stop && step == 1) return tensor;
   return slice(tensor, dim, start, stop, step);
@@ -100,8 +101,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
       } else if (is_mask(tensor)) {
         for (int64_t d = 0; d < tensor.ndim(); ++d) {
           if (tensor.sizes()[d] != parsed.view.sizes()[dim])
-            index_error("The shape of the mask ", tensor.sizes(), " at index ", d, " does not match the shape of the indexed tensor ",
-                        parsed.view.sizes(), " at index ", dim);
+            index_error("The shape of the mask ", tensor.sizes(), " at index ", d,
+                        " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim);
           Tensor positions = nonzero(tensor);
           parsed.put(dim++, select(positions, 1, d));
         }
@@ -113,8 +114,9 @@ Parsed parse(const Tensor& self, PyObject* index) {
     } else if (PyIndex_Check(item)) {
       parsed.view = select(parsed.view, dim, to_int(item, "index"));
     } else {
-      index_error("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
-                  Py_TYPE(item)->tp_name, ")");
+      index_error(
+          "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+          Py_TYPE(item)->tp_name, ")");
     }
   }
   return parsed;
@@ -132,7 +134,9 @@ Tensor without_leading_ones(const Tensor& value, int64_t ndim) {
 Tensor get_item(const Tensor& tensor, PyObject* index) {
   if (PyLong_CheckExact(index)) {
     if (tensor.ndim() == 0)
-      index_error("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+      index_error(
+          "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+          "0-dim tensor to a number");
     return select(tensor, 0, to_int(index, "index"));
   }
   Parsed parsed = parse(tensor, index);
@@ -152,7 +156,8 @@ void set_item(Tensor& tensor, PyObject* index, PyObject* value_object) {
   if (value.impl()->wrapped_number && is_complex(value.dtype()) && !is_complex(tensor.dtype()))
     type_error("can't assign a complex number to a tensor of dtype ", name(tensor.dtype()));
   if (parsed.advanced) {
-    Tensor typed = value.dtype() == tensor.dtype() || !value.impl()->wrapped_number ? value : to_dtype(value, tensor.dtype());
+    Tensor typed =
+        value.dtype() == tensor.dtype() || !value.impl()->wrapped_number ? value : to_dtype(value, tensor.dtype());
     index_put_(parsed.view, parsed.indices, without_leading_ones(typed, INT64_MAX));
   } else {
     check_in_place(parsed.view, "__setitem__");

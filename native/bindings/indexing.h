@@ -6,7 +6,8 @@
 
 namespace ondol::python {
 
-/// tensor[index] and tensor[index] = value: integers, slices, None, ..., booleans, masks, integer tensors and lists, in any mixture.
+/// tensor[index] and tensor[index] = value: integers, slices, None, ..., booleans, masks, integer tensors and lists, in
+/// any mixture.
 Tensor get_item(const Tensor& tensor, PyObject* index);
 void set_item(Tensor& tensor, PyObject* index, PyObject* value);
 

@@ -10,8 +10,8 @@ namespace ondol::python {
 static bool is_numpy_scalar(PyObject* object) {
   // numpy.generic, asked by its module so that NumPy need not be imported here; arrays are of numpy.ndarray.
   PyTypeObject* type = Py_TYPE(object);
-  return type->tp_as_number && std::strncmp(type->tp_name, "numpy.", 6) == 0 && std::strcmp(type->tp_name, "numpy.ndarray") != 0 &&
-         PyObject_HasAttrString(object, "item");
+  return type->tp_as_number && std::strncmp(type->tp_name, "numpy.", 6) == 0 &&
+         std::strcmp(type->tp_name, "numpy.ndarray") != 0 && PyObject_HasAttrString(object, "item");
 }
 
 bool is_number(PyObject* object) {
@@ -30,7 +30,8 @@ Scalar to_scalar(PyObject* number) {
   }
   if (PyComplex_Check(number)) return Scalar(c128(PyComplex_RealAsDouble(number), PyComplex_ImagAsDouble(number)));
   Object plain = checked(PyObject_CallMethod(number, "item", nullptr));
-  if (PyFloat_Check(plain.get()) || PyLong_Check(plain.get()) || PyComplex_Check(plain.get())) return to_scalar(plain.get());
+  if (PyFloat_Check(plain.get()) || PyLong_Check(plain.get()) || PyComplex_Check(plain.get()))
+    return to_scalar(plain.get());
   type_error("expected a number, not ", Py_TYPE(number)->tp_name);
 }
 
@@ -68,16 +69,19 @@ PyObject* to_size(const Dims& dims) {
 
 PyObject* to_python(const Scalar& scalar) {
   switch (scalar.category()) {
-    case Category::Bool: return PyBool_FromLong(scalar.to_bool());
-    case Category::Integral: return PyLong_FromLongLong(scalar.to_int());
-    case Category::Floating: return PyFloat_FromDouble(scalar.to_double());
-    default: return PyComplex_FromDoubles(scalar.to_complex().real(), scalar.to_complex().imag());
+    case Category::Bool:
+      return PyBool_FromLong(scalar.to_bool());
+    case Category::Integral:
+      return PyLong_FromLongLong(scalar.to_int());
+    case Category::Floating:
+      return PyFloat_FromDouble(scalar.to_double());
+    default:
+      return PyComplex_FromDoubles(scalar.to_complex().real(), scalar.to_complex().imag());
   }
 }
 
 Scalar item(const Tensor& tensor) {
-  if (tensor.numel() != 1)
-    runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
+  if (tensor.numel() != 1) runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
   return element(tensor);
 }
 

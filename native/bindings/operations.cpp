@@ -1,7 +1,7 @@
 // The operations of the registry as Python callables: functions of the module and methods of Tensor.
 //
-// A callable serves as both: a type with Py_TPFLAGS_METHOD_DESCRIPTOR is called with self as first argument, without a bound method in
-// between.
+// A callable serves as both: a type with Py_TPFLAGS_METHOD_DESCRIPTOR is called with self as first argument, without a
+// bound method in between.
 
 #include <Python.h>
 #include <structmember.h>
@@ -17,8 +17,7 @@ namespace ondol::python {
 namespace {
 
 struct OperatorObject {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
   const Operation* operation;
   std::vector<Signature>* signatures;
   PyTypeObject* result_type;  // a named tuple, or null
@@ -33,16 +32,20 @@ OperatorObject* cast(PyObject* object) { return reinterpret_cast<OperatorObject*
 void write_out(Tensor out, const Tensor& result, const char* name) {
   if (out.is_same(result)) return;
   if (needs_gradient(out, result))
-    runtime_error(name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+    runtime_error(name,
+                  "(): functions with out=... arguments don't support automatic differentiation, but one of the "
+                  "arguments requires grad.");
   if (!can_cast(result.dtype(), out.dtype()))
-    runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ", torch_name(out.dtype()));
+    runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
+                  torch_name(out.dtype()));
   if (out.sizes() != result.sizes()) resize_(out, result.sizes());
   copy_elements(result, out);
   out.bump_version();
 }
 
 PyObject* write_outs(PyObject* out, const std::vector<Tensor>& results, const char* name) {
-  if (!PyTuple_Check(out) && !PyList_Check(out)) type_error(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors");
+  if (!PyTuple_Check(out) && !PyList_Check(out))
+    type_error(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors");
   if (PySequence_Fast_GET_SIZE(out) != static_cast<Py_ssize_t>(results.size()))
     type_error(name, "(): argument 'out' must have ", results.size(), " Tensors, not ", PySequence_Fast_GET_SIZE(out));
   for (size_t i = 0; i < results.size(); ++i)
@@ -67,7 +70,8 @@ PyObject* wrap_all(const OperatorObject* self, const std::vector<Tensor>& tensor
 PyObject* to_python(const OperatorObject* self, const Value& result, const Common& common) {
   if (const Tensor* tensor = std::get_if<Tensor>(&result)) {
     if (common.out) {
-      if (!is_tensor(common.out)) type_error(self->operation->name, "(): argument 'out' must be Tensor, not ", Py_TYPE(common.out)->tp_name);
+      if (!is_tensor(common.out))
+        type_error(self->operation->name, "(): argument 'out' must be Tensor, not ", Py_TYPE(common.out)->tp_name);
       write_out(unwrap(common.out), *tensor, self->operation->name.c_str());
       return Py_NewRef(common.out);
     }
@@ -95,7 +99,8 @@ bool any_needs_gradient(Value* values, int count) {
   if (!GradMode::enabled()) return false;
   for (int i = 0; i < count; ++i) {
     if (const auto* tensor = std::get_if<Tensor>(&values[i]); tensor && tensor->requires_grad()) return true;
-    if (const auto* tensors = std::get_if<std::vector<Tensor>>(&values[i]); tensors && needs_gradient(*tensors)) return true;
+    if (const auto* tensors = std::get_if<std::vector<Tensor>>(&values[i]); tensors && needs_gradient(*tensors))
+      return true;
   }
   return false;
 }
@@ -106,7 +111,8 @@ PyObject* run_in_place(OperatorObject* self, const Overload& overload, Value* va
   std::string name = overload.schema.name + "_";
   check_in_place(tensor, name.c_str());
   Value result;
-  bool straight = (overload.variants & kInPlace) && !any_needs_gradient(values, static_cast<int>(overload.schema.parameters.size()));
+  bool straight = (overload.variants & kInPlace) &&
+                  !any_needs_gradient(values, static_cast<int>(overload.schema.parameters.size()));
   if (straight) {
     ResultTarget place(tensor);
     overload.call(overload.function, values, result);
@@ -140,9 +146,10 @@ PyObject* call_operator(PyObject* callable, PyObject* const* args, size_t nargsf
     std::string why;
     bool only = self->signatures->size() == 1;
     for (const Signature& signature : *self->signatures) {
-      Value values[kMaxParameters];
+      Values values(signature);
       Common common;
-      if (python::bind(signature, arguments, values, common, only ? &why : nullptr)) return run(self, signature, values, common);
+      if (python::bind(signature, arguments, values.data(), common, only ? &why : nullptr))
+        return run(self, signature, values.data(), common);
     }
     if (only) type_error(why);
     type_error(self->operation->name, "() received an invalid combination of arguments - got ", describe(arguments),
@@ -197,8 +204,13 @@ PyType_Slot slot(int id, F* function) {
 }
 
 PyTypeObject* operator_type() {
-  static PyType_Slot slots[] = {slot(Py_tp_call, PyVectorcall_Call), slot(Py_tp_descr_get, get_bound), slot(Py_tp_repr, represent),
-                                {Py_tp_members, members}, {Py_tp_getset, properties}, {Py_tp_methods, methods}, {0, nullptr}};
+  static PyType_Slot slots[] = {slot(Py_tp_call, PyVectorcall_Call),
+                                slot(Py_tp_descr_get, get_bound),
+                                slot(Py_tp_repr, represent),
+                                {Py_tp_members, members},
+                                {Py_tp_getset, properties},
+                                {Py_tp_methods, methods},
+                                {0, nullptr}};
   static PyType_Spec spec = {"ondol._native.Operator", sizeof(OperatorObject), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR, slots};
   static auto* type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).release());
@@ -218,7 +230,8 @@ PyTypeObject* named_result(const Operation& operation, PyObject* return_types) {
   PyStructSequence_Desc description{full_name->c_str(), nullptr, kept->data(), static_cast<int>(names->size())};
   PyTypeObject* type = PyStructSequence_NewType(&description);
   if (!type) throw PythonError();
-  if (PyObject_SetAttrString(return_types, operation.name.c_str(), reinterpret_cast<PyObject*>(type)) < 0) throw PythonError();
+  if (PyObject_SetAttrString(return_types, operation.name.c_str(), reinterpret_cast<PyObject*>(type)) < 0)
+    throw PythonError();
   return type;
 }
 
@@ -252,11 +265,14 @@ void set(PyObject* target, const std::string& name, const Object& value) {
 }  // namespace
 
 void add_operations(PyObject* module) {
-  Object nn = submodule(module, "nn"), optim = submodule(module, "optim"), return_types = submodule(module, "return_types");
+  Object nn = submodule(module, "nn"), optim = submodule(module, "optim"),
+         return_types = submodule(module, "return_types");
   auto* type = reinterpret_cast<PyObject*>(tensor_type);
   for (const Operation& operation : Registry::instance().operations()) {
     PyObject* scope = operation.scope == "nn" ? nn.get() : operation.scope == "optim" ? optim.get() : module;
-    const char* module_name = operation.scope == "nn" ? "ondol._native.nn" : operation.scope == "optim" ? "ondol._native.optim" : "ondol";
+    const char* module_name = operation.scope == "nn"      ? "ondol._native.nn"
+                              : operation.scope == "optim" ? "ondol._native.optim"
+                                                           : "ondol";
     PyTypeObject* result_type = named_result(operation, return_types.get());
     Object callable = make_operator(operation, false, result_type, module_name);
     if (operation.variants & kFunction) set(scope, operation.name, callable);

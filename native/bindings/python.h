@@ -70,8 +70,7 @@ int guarded_int(Body&& body) noexcept {
 }
 
 struct TensorObject {
-  PyObject_HEAD
-  Ref<TensorImpl> impl;
+  PyObject_HEAD Ref<TensorImpl> impl;
   PyObject* dict;
   PyObject* weak_references;
 };

@@ -21,7 +21,8 @@ struct StorageObject {
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   Storage& storage = *nb::inst_ptr<StorageObject>(self)->storage;
   storage.pin();
-  return PyBuffer_FillInfo(view, self, storage.data(), static_cast<Py_ssize_t>(storage.bytes()), !storage.writable(), flags);
+  return PyBuffer_FillInfo(view, self, storage.data(), static_cast<Py_ssize_t>(storage.bytes()), !storage.writable(),
+                           flags);
 }
 
 PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)}, {0, nullptr}};
@@ -59,18 +60,21 @@ Ref<Storage> borrow_buffer(nb::handle buffer) {
 
 }  // namespace
 
-Object wrap_storage(const Ref<Storage>& storage) { return Object::steal(nb::cast(StorageObject{storage}).release().ptr()); }
+Object wrap_storage(const Ref<Storage>& storage) {
+  return Object::steal(nb::cast(StorageObject{storage}).release().ptr());
+}
 
 void add_storage(PyObject* module) {
   auto m = nb::borrow<nb::module_>(module);
   nb::class_<StorageObject>(m, "UntypedStorage", nb::type_slots(slots))
-      .def("__init__",
-           [](StorageObject* self, int64_t bytes) {
-             if (bytes < 0) runtime_error("UntypedStorage(): size must not be negative, got ", bytes);
-             new (self) StorageObject{Storage::allocate(static_cast<size_t>(bytes))};
-             std::memset(self->storage->data(), 0, static_cast<size_t>(bytes));
-           },
-           nb::arg("size") = 0)
+      .def(
+          "__init__",
+          [](StorageObject* self, int64_t bytes) {
+            if (bytes < 0) runtime_error("UntypedStorage(): size must not be negative, got ", bytes);
+            new (self) StorageObject{Storage::allocate(static_cast<size_t>(bytes))};
+            std::memset(self->storage->data(), 0, static_cast<size_t>(bytes));
+          },
+          nb::arg("size") = 0)
       .def("nbytes", [](const StorageObject& s) { return s.storage->bytes(); })
       .def("size", [](const StorageObject& s) { return s.storage->bytes(); })
       .def("__len__", [](const StorageObject& s) { return s.storage->bytes(); })
@@ -78,17 +82,20 @@ void add_storage(PyObject* module) {
       .def("resizable", [](const StorageObject& s) { return s.storage->resizable(); })
       .def("element_size", [](const StorageObject&) { return 1; })
       .def_prop_ro("device", [](const StorageObject&) { return nb::steal(cpu_device().release()); })
-      .def("_key", [](const StorageObject& s) { return reinterpret_cast<uintptr_t>(s.storage.get()); },
-           "A number that two objects share while they show the same storage.");
-  m.def("storage_from_buffer", [](nb::handle buffer) { return StorageObject{from_buffer(buffer)}; },
-        "A storage with a copy of the bytes of a buffer.");
-  m.def("storage_over_buffer", [](nb::handle buffer) { return StorageObject{borrow_buffer(buffer)}; },
-        "A storage that looks into a buffer without copying.");
+      .def(
+          "_key", [](const StorageObject& s) { return reinterpret_cast<uintptr_t>(s.storage.get()); },
+          "A number that two objects share while they show the same storage.");
+  m.def(
+      "storage_from_buffer", [](nb::handle buffer) { return StorageObject{from_buffer(buffer)}; },
+      "A storage with a copy of the bytes of a buffer.");
+  m.def(
+      "storage_over_buffer", [](nb::handle buffer) { return StorageObject{borrow_buffer(buffer)}; },
+      "A storage that looks into a buffer without copying.");
   m.def(
       "tensor_from_storage",
       [](const StorageObject& storage, nb::handle dtype, int64_t offset, nb::handle sizes, nb::handle strides) {
-        return nb::steal(wrap(view_of_storage(storage.storage, to_dims(sizes.ptr(), "size"), to_dims(strides.ptr(), "stride"), offset,
-                                              to_dtype(dtype.ptr()))));
+        return nb::steal(wrap(view_of_storage(storage.storage, to_dims(sizes.ptr(), "size"),
+                                              to_dims(strides.ptr(), "stride"), offset, to_dtype(dtype.ptr()))));
       },
       nb::arg("storage"), nb::arg("dtype"), nb::arg("storage_offset"), nb::arg("size"), nb::arg("stride"),
       "A tensor over a window of a storage; raises RuntimeError if the window does not lie in it.");

@@ -27,7 +27,9 @@ PyObject* device(const Tensor&) { return cpu_device().release(); }
 PyObject* layout(const Tensor&) { return strided_layout().release(); }
 PyObject* ndim(const Tensor& t) { return PyLong_FromLongLong(t.ndim()); }
 PyObject* item_bytes(const Tensor& t) { return PyLong_FromSize_t(item_size(t.dtype())); }
-PyObject* all_bytes(const Tensor& t) { return PyLong_FromLongLong(t.numel() * static_cast<int64_t>(item_size(t.dtype()))); }
+PyObject* all_bytes(const Tensor& t) {
+  return PyLong_FromLongLong(t.numel() * static_cast<int64_t>(item_size(t.dtype())));
+}
 PyObject* version(const Tensor& t) {
   if (t.impl()->inference) runtime_error("Inference tensors do not track version counter.");
   return PyLong_FromUnsignedLong(t.version());
@@ -51,12 +53,14 @@ PyObject* transposed(const Tensor& t) {
   return wrap(permute(t, dims));
 }
 Tensor matrix_transposed(const Tensor& t) {
-  if (t.ndim() < 2) runtime_error("tensor.mT is only supported on matrices or batches of matrices. Got ", t.ndim(), "-D tensor.");
+  if (t.ndim() < 2)
+    runtime_error("tensor.mT is only supported on matrices or batches of matrices. Got ", t.ndim(), "-D tensor.");
   return transpose(t, -2, -1);
 }
 PyObject* mT(const Tensor& t) { return wrap(matrix_transposed(t)); }
 PyObject* H(const Tensor& t) {
-  if (t.ndim() != 0 && t.ndim() != 2) runtime_error("tensor.H is only supported on matrices (2-D tensors). Got ", t.ndim(), "-D tensor.");
+  if (t.ndim() != 0 && t.ndim() != 2)
+    runtime_error("tensor.H is only supported on matrices (2-D tensors). Got ", t.ndim(), "-D tensor.");
   return wrap(t.ndim() == 0 ? conj(t) : conj(matrix_transposed(t)));
 }
 PyObject* mH(const Tensor& t) { return wrap(conj(matrix_transposed(t))); }
@@ -87,13 +91,16 @@ int set_grad(PyObject* self, PyObject* value, void*) {
       if (tensor.impl()->autograd) tensor.impl()->autograd->grad = Tensor();
       return 0;
     }
-    if (!is_tensor(value)) type_error("assigned grad expected to be a Tensor or None but got grad of type ", Py_TYPE(value)->tp_name);
+    if (!is_tensor(value))
+      type_error("assigned grad expected to be a Tensor or None but got grad of type ", Py_TYPE(value)->tp_name);
     Tensor gradient = unwrap(value);
     if (gradient.is_same(tensor)) runtime_error("can't assign Variable as its own grad");
     if (gradient.dtype() != tensor.dtype())
-      runtime_error("assigned grad has data of a different type: expected ", name(tensor.dtype()), ", got ", name(gradient.dtype()));
+      runtime_error("assigned grad has data of a different type: expected ", name(tensor.dtype()), ", got ",
+                    name(gradient.dtype()));
     if (gradient.sizes() != tensor.sizes())
-      runtime_error("assigned grad has data of a different size: expected ", tensor.sizes(), ", got ", gradient.sizes());
+      runtime_error("assigned grad has data of a different size: expected ", tensor.sizes(), ", got ",
+                    gradient.sizes());
     autograd_state(tensor).grad = gradient;
     return 0;
   });
@@ -106,7 +113,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
       type_error("Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "NoneType");
     Tensor tensor = unwrap(self), source = unwrap(value);
     if (tensor.requires_grad() && !is_differentiable(source.dtype()))
-      runtime_error("data set to a tensor that requires gradients must be floating point or complex dtype, not ", name(source.dtype()));
+      runtime_error("data set to a tensor that requires gradients must be floating point or complex dtype, not ",
+                    name(source.dtype()));
     TensorImpl* impl = tensor.impl();
     uint32_t version = tensor.version();
     if (!impl->own_version) {
@@ -219,7 +227,8 @@ PyObject* is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"memory_format", nullptr};
     PyObject* format = nullptr;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &format)) throw PythonError();
-    if (format && !is_memory_format(format)) type_error("is_contiguous(): argument 'memory_format' must be torch.memory_format");
+    if (format && !is_memory_format(format))
+      type_error("is_contiguous(): argument 'memory_format' must be torch.memory_format");
     return PyBool_FromLong(unwrap(self).is_contiguous(format ? to_memory_format(format) : MemoryFormat::Contiguous));
   });
 }
@@ -273,8 +282,8 @@ PyObject* is_same_memory(PyObject* self, PyObject* other) {
   return guarded([&] {
     if (!is_tensor(other)) type_error("is_set_to(): argument must be Tensor");
     Tensor a = unwrap(self), b = unwrap(other);
-    return PyBool_FromLong(a.storage() == b.storage() && a.impl()->offset == b.impl()->offset && a.sizes() == b.sizes() &&
-                           a.strides() == b.strides());
+    return PyBool_FromLong(a.storage() == b.storage() && a.impl()->offset == b.impl()->offset &&
+                           a.sizes() == b.sizes() && a.strides() == b.strides());
   });
 }
 
@@ -284,10 +293,12 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"cls", "data", "requires_grad", nullptr};
     PyObject *cls, *source;
     int on = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &source, &on)) throw PythonError();
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &source, &on))
+      throw PythonError();
     if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), tensor_type))
       type_error("cls must be a subclass of Tensor");
-    if (!is_tensor(source)) type_error("_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(source)->tp_name);
+    if (!is_tensor(source))
+      type_error("_make_subclass(): argument 'data' must be Tensor, not ", Py_TYPE(source)->tp_name);
     Tensor tensor = detach(unwrap(source));
     tensor.impl()->own_version = Ref<VersionCounter>(new VersionCounter);
     if (on) mark_requires_grad(tensor, true);
@@ -308,7 +319,8 @@ PyMethodDef methods[] = {
     {"nelement", numel, METH_NOARGS, "Alias of numel()."},
     {"element_size", element_size, METH_NOARGS, "element_size() -> int: bytes of one element."},
     {"data_ptr", data_ptr, METH_NOARGS, "data_ptr() -> int: the address of the first element."},
-    {"storage_offset", storage_offset, METH_NOARGS, "storage_offset() -> int: where it starts in its storage, in elements."},
+    {"storage_offset", storage_offset, METH_NOARGS,
+     "storage_offset() -> int: where it starts in its storage, in elements."},
     {"untyped_storage", untyped_storage, METH_NOARGS, "untyped_storage() -> UntypedStorage: the memory behind it."},
     {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is a floating one."},
     {"is_complex", is_complex_dtype, METH_NOARGS, "Whether the dtype is a complex one."},
@@ -318,7 +330,8 @@ PyMethodDef methods[] = {
     {"get_device", get_device, METH_NOARGS, "-1: on the CPU."},
     {"size", method(one_or_all<sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
     {"stride", method(one_or_all<strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
-    {"is_contiguous", method(is_contiguous), kKeywords, "is_contiguous(memory_format=torch.contiguous_format) -> bool."},
+    {"is_contiguous", method(is_contiguous), kKeywords,
+     "is_contiguous(memory_format=torch.contiguous_format) -> bool."},
     {"item", item_method, METH_NOARGS, "item() -> number: the value of a tensor with one element."},
     {"tolist", tolist, METH_NOARGS, "tolist() -> nested list of numbers."},
     {"detach", detach_method, METH_NOARGS, "detach() -> Tensor: the same memory without history."},

@@ -5,8 +5,8 @@
 #include <structmember.h>
 
 #include "autograd/node.h"
-#include "bindings/module.h"
 #include "bindings/indexing.h"
+#include "bindings/module.h"
 #include "bindings/python.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
@@ -34,7 +34,8 @@ void deallocate(PyObject* self) {
   if (cast(self)->weak_references) PyObject_ClearWeakRefs(self);
   Py_CLEAR(cast(self)->dict);
   if (TensorImpl* impl = cast(self)->impl.get(); impl && impl->python == self) impl->python = nullptr;
-  // Dropping the last reference to a graph may run Python code, which must not see or lose an exception that is on its way.
+  // Dropping the last reference to a graph may run Python code, which must not see or lose an exception that is on its
+  // way.
   PyObject *error_type, *error, *traceback;
   PyErr_Fetch(&error_type, &error, &traceback);
   cast(self)->impl.~Ref<TensorImpl>();
@@ -144,12 +145,18 @@ PyObject* positive(PyObject* self) { return Py_NewRef(self); }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   switch (op) {
-    case Py_LT: return binary<lt>(a, b);
-    case Py_LE: return binary<le>(a, b);
-    case Py_EQ: return binary<eq>(a, b);
-    case Py_NE: return binary<ne>(a, b);
-    case Py_GT: return binary<gt>(a, b);
-    default: return binary<ge>(a, b);
+    case Py_LT:
+      return binary<lt>(a, b);
+    case Py_LE:
+      return binary<le>(a, b);
+    case Py_EQ:
+      return binary<eq>(a, b);
+    case Py_NE:
+      return binary<ne>(a, b);
+    case Py_GT:
+      return binary<gt>(a, b);
+    default:
+      return binary<ge>(a, b);
   }
 }
 
@@ -158,7 +165,8 @@ int truth(PyObject* self) {
     Tensor tensor = unwrap(self);
     if (tensor.numel() == 0) runtime_error("Boolean value of Tensor with no values is ambiguous");
     if (tensor.numel() > 1)
-      runtime_error("Boolean value of Tensor with more than one value is ambiguous; use .any() or .all() on shape ", tensor.sizes());
+      runtime_error("Boolean value of Tensor with more than one value is ambiguous; use .any() or .all() on shape ",
+                    tensor.sizes());
     return item(tensor).to_bool();
   });
 }
@@ -205,10 +213,9 @@ Py_hash_t hash(PyObject* self) { return _Py_HashPointer(self); }
 
 PyObject* get_dict(PyObject* self, void* context) { return PyObject_GenericGetDict(self, context); }
 
-PyMemberDef members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
+PyMemberDef members[] = {{"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
+                         {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
+                         {nullptr, 0, 0, 0, nullptr}};
 PyGetSetDef dict_property[] = {{"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -231,26 +238,51 @@ PyObject* wrap_as(PyTypeObject* type, const Tensor& tensor) {
 }
 
 void add_tensor_type(PyObject* module) {
-  PyType_Slot slots[] = {
-      slot(Py_tp_dealloc, deallocate), slot(Py_tp_traverse, traverse), slot(Py_tp_clear, clear),
-      slot(Py_tp_new, construct), slot(Py_tp_hash, hash), slot(Py_tp_richcompare, compare),
-      {Py_tp_members, members}, {Py_tp_getset, dict_property},
-      slot(Py_nb_add, binary<plus>), slot(Py_nb_subtract, binary<minus>), slot(Py_nb_multiply, binary<mul>),
-      slot(Py_nb_true_divide, binary<true_divide>), slot(Py_nb_floor_divide, binary<floor_divide>),
-      slot(Py_nb_remainder, binary<remainder>), slot(Py_nb_power, power), slot(Py_nb_matrix_multiply, matrix_multiply),
-      slot(Py_nb_negative, unary<neg>), slot(Py_nb_positive, positive), slot(Py_nb_absolute, absolute),
-      slot(Py_nb_invert, unary<invert>), slot(Py_nb_and, binary<bitwise_and>), slot(Py_nb_or, binary<bitwise_or>),
-      slot(Py_nb_xor, binary<bitwise_xor>), slot(Py_nb_lshift, binary<bitwise_left_shift>),
-      slot(Py_nb_rshift, binary<bitwise_right_shift>),
-      slot(Py_nb_inplace_add, in_place<plus>), slot(Py_nb_inplace_subtract, in_place<minus>),
-      slot(Py_nb_inplace_multiply, in_place<mul>), slot(Py_nb_inplace_true_divide, in_place<true_divide>),
-      slot(Py_nb_inplace_floor_divide, in_place<floor_divide>), slot(Py_nb_inplace_remainder, in_place<remainder>),
-      slot(Py_nb_inplace_power, in_place_power), slot(Py_nb_inplace_and, in_place<bitwise_and>),
-      slot(Py_nb_inplace_or, in_place<bitwise_or>), slot(Py_nb_inplace_xor, in_place<bitwise_xor>),
-      slot(Py_nb_inplace_lshift, in_place<bitwise_left_shift>), slot(Py_nb_inplace_rshift, in_place<bitwise_right_shift>),
-      slot(Py_nb_bool, truth), slot(Py_nb_float, to_float), slot(Py_nb_int, to_integer), slot(Py_nb_index, to_index),
-      slot(Py_mp_length, length), slot(Py_mp_subscript, subscript), slot(Py_mp_ass_subscript, assign_subscript),
-      {0, nullptr}};
+  PyType_Slot slots[] = {slot(Py_tp_dealloc, deallocate),
+                         slot(Py_tp_traverse, traverse),
+                         slot(Py_tp_clear, clear),
+                         slot(Py_tp_new, construct),
+                         slot(Py_tp_hash, hash),
+                         slot(Py_tp_richcompare, compare),
+                         {Py_tp_members, members},
+                         {Py_tp_getset, dict_property},
+                         slot(Py_nb_add, binary<plus>),
+                         slot(Py_nb_subtract, binary<minus>),
+                         slot(Py_nb_multiply, binary<mul>),
+                         slot(Py_nb_true_divide, binary<true_divide>),
+                         slot(Py_nb_floor_divide, binary<floor_divide>),
+                         slot(Py_nb_remainder, binary<remainder>),
+                         slot(Py_nb_power, power),
+                         slot(Py_nb_matrix_multiply, matrix_multiply),
+                         slot(Py_nb_negative, unary<neg>),
+                         slot(Py_nb_positive, positive),
+                         slot(Py_nb_absolute, absolute),
+                         slot(Py_nb_invert, unary<invert>),
+                         slot(Py_nb_and, binary<bitwise_and>),
+                         slot(Py_nb_or, binary<bitwise_or>),
+                         slot(Py_nb_xor, binary<bitwise_xor>),
+                         slot(Py_nb_lshift, binary<bitwise_left_shift>),
+                         slot(Py_nb_rshift, binary<bitwise_right_shift>),
+                         slot(Py_nb_inplace_add, in_place<plus>),
+                         slot(Py_nb_inplace_subtract, in_place<minus>),
+                         slot(Py_nb_inplace_multiply, in_place<mul>),
+                         slot(Py_nb_inplace_true_divide, in_place<true_divide>),
+                         slot(Py_nb_inplace_floor_divide, in_place<floor_divide>),
+                         slot(Py_nb_inplace_remainder, in_place<remainder>),
+                         slot(Py_nb_inplace_power, in_place_power),
+                         slot(Py_nb_inplace_and, in_place<bitwise_and>),
+                         slot(Py_nb_inplace_or, in_place<bitwise_or>),
+                         slot(Py_nb_inplace_xor, in_place<bitwise_xor>),
+                         slot(Py_nb_inplace_lshift, in_place<bitwise_left_shift>),
+                         slot(Py_nb_inplace_rshift, in_place<bitwise_right_shift>),
+                         slot(Py_nb_bool, truth),
+                         slot(Py_nb_float, to_float),
+                         slot(Py_nb_int, to_integer),
+                         slot(Py_nb_index, to_index),
+                         slot(Py_mp_length, length),
+                         slot(Py_mp_subscript, subscript),
+                         slot(Py_mp_ass_subscript, assign_subscript),
+                         {0, nullptr}};
   PyType_Spec spec = {"ondol.Tensor", sizeof(TensorObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   tensor_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).release());

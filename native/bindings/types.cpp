@@ -34,16 +34,15 @@ PyObject* strided_object = nullptr;
 PyObject* cpu_object = nullptr;
 PyTypeObject* dtype_object_type = nullptr;
 
-const char* const kKnownDevices[] = {"cpu",  "cuda", "meta", "mps", "xpu", "xla", "mkldnn", "hpu", "mtia", "ipu",
-                                     "vulkan", "privateuseone"};
+const char* const kKnownDevices[] = {"cpu",    "cuda", "meta", "mps", "xpu",    "xla",
+                                     "mkldnn", "hpu",  "mtia", "ipu", "vulkan", "privateuseone"};
 
 Device parse_device(const std::string& text) {
   Device device;
   size_t colon = text.find(':');
   device.type = text.substr(0, colon);
   bool known = std::find(std::begin(kKnownDevices), std::end(kKnownDevices), device.type) != std::end(kKnownDevices);
-  if (!known)
-    runtime_error("Expected one of cpu, cuda, mps, meta, ... device type at start of device string: ", text);
+  if (!known) runtime_error("Expected one of cpu, cuda, mps, meta, ... device type at start of device string: ", text);
   if (colon != std::string::npos) {
     std::string index = text.substr(colon + 1);
     bool digits = !index.empty() && index.size() < 6 && std::all_of(index.begin(), index.end(), ::isdigit);
@@ -56,7 +55,6 @@ Device parse_device(const std::string& text) {
 std::string shown(const Device& device) {
   return device.index < 0 ? device.type : text(device.type, ':', device.index);
 }
-
 
 void add_dtypes(nb::module_& m) {
   auto type = nb::class_<DtypeObject>(m, "dtype", nb::is_final());
@@ -96,10 +94,13 @@ void add_device(nb::module_& m) {
             } else if (nb::isinstance<nb::str>(type)) {
               device = parse_device(nb::cast<std::string>(type));
             } else {
-              type_error("device(): argument 'type' must be str, int or torch.device, not ", Py_TYPE(type.ptr())->tp_name);
+              type_error("device(): argument 'type' must be str, int or torch.device, not ",
+                         Py_TYPE(type.ptr())->tp_name);
             }
             if (index) {
-              if (device.index >= 0) runtime_error("type (string) must not include an index because index was passed explicitly: ", shown(device));
+              if (device.index >= 0)
+                runtime_error("type (string) must not include an index because index was passed explicitly: ",
+                              shown(device));
               if (*index < 0) runtime_error("Device index must not be negative");
               device.index = *index;
             }
@@ -110,16 +111,21 @@ void add_device(nb::module_& m) {
       .def_prop_ro("index", [](const Device& d) { return d.index < 0 ? nb::none() : nb::object(nb::int_(d.index)); })
       .def("__repr__",
            [](const Device& d) {
-             return d.index < 0 ? text("device(type='", d.type, "')") : text("device(type='", d.type, "', index=", d.index, ")");
+             return d.index < 0 ? text("device(type='", d.type, "')")
+                                : text("device(type='", d.type, "', index=", d.index, ")");
            })
       .def("__str__", shown)
-      .def("__eq__", [](const Device& a, nb::handle b) { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); })
-      .def("__ne__", [](const Device& a, nb::handle b) { return !(nb::isinstance<Device>(b) && a == nb::cast<Device>(b)); })
-      .def("__hash__", [](const Device& d) { return std::hash<std::string>{}(d.type) ^ static_cast<size_t>(d.index + 1); })
+      .def("__eq__",
+           [](const Device& a, nb::handle b) { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); })
+      .def("__ne__",
+           [](const Device& a, nb::handle b) { return !(nb::isinstance<Device>(b) && a == nb::cast<Device>(b)); })
+      .def("__hash__",
+           [](const Device& d) { return std::hash<std::string>{}(d.type) ^ static_cast<size_t>(d.index + 1); })
       .def("__reduce__",
            [](const Device& d) {
              nb::object type = nb::module_::import_("ondol").attr("device");
-             return d.index < 0 ? nb::make_tuple(type, nb::make_tuple(d.type)) : nb::make_tuple(type, nb::make_tuple(d.type, d.index));
+             return d.index < 0 ? nb::make_tuple(type, nb::make_tuple(d.type))
+                                : nb::make_tuple(type, nb::make_tuple(d.type, d.index));
            })
       .def("__deepcopy__", [](const Device& d, nb::handle) { return d; })
       .def("__enter__", [](nb::handle self) { return nb::borrow(self); })
@@ -168,9 +174,7 @@ Dtype to_dtype(PyObject* object) {
   type_error("dtype must be a torch.dtype, not ", Py_TYPE(object)->tp_name);
 }
 
-bool is_device(PyObject* object) {
-  return nb::isinstance<Device>(nb::handle(object)) || PyUnicode_Check(object);
-}
+bool is_device(PyObject* object) { return nb::isinstance<Device>(nb::handle(object)) || PyUnicode_Check(object); }
 
 Device to_device(PyObject* object) {
   if (PyUnicode_Check(object)) return parse_device(nb::cast<std::string>(nb::handle(object)));
@@ -181,7 +185,8 @@ Device to_device(PyObject* object) {
 void check_device(const Device& device) {
   if (device.type == "cpu") return;
   if (device.type == "cuda")
-    raise(ErrorKind::Assertion, "Torch not compiled with CUDA enabled: ondol computes on the CPU and has no kernels for '", shown(device),
+    raise(ErrorKind::Assertion,
+          "Torch not compiled with CUDA enabled: ondol computes on the CPU and has no kernels for '", shown(device),
           "'; use device 'cpu', or ask torch.cuda.is_available() first");
   not_implemented("ondol computes on the CPU and has no kernels for device '", shown(device), "'; use device 'cpu'");
 }

@@ -4,8 +4,8 @@
 
 namespace ondol {
 
-/// n elements of contiguous operands, each of the computing type; `scalar[i]` says that operand i is one value for all. The result may be
-/// one of the operands.
+/// n elements of contiguous operands, each of the computing type; `scalar[i]` says that operand i is one value for all.
+/// The result may be one of the operands.
 using PointwiseLoop = void (*)(const void* const* operands, const bool* scalar, void* result, int64_t n,
                                const double* parameters);
 

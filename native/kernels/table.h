@@ -1,7 +1,7 @@
 #pragma once
 
-// All kernels of one instruction set, by family. Each family declares its function pointers in kernels/cpu/<family>.h and fills
-// them in kernels/cpu/<family>.cpp.
+// All kernels of one instruction set, by family. Each family declares its function pointers in kernels/cpu/<family>.h
+// and fills them in kernels/cpu/<family>.cpp.
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/conversion.h"

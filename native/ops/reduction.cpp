@@ -83,7 +83,7 @@ Tensor sum_lines(const ReductionPlan& plan, Dtype dtype) {
   return to_dtype(result, dtype);
 }
 
-Tensor sum_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype) {
+Tensor sum_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype, const char* node = "SumBackward1") {
   ReductionPlan plan = plan_reduction(self, dims, keepdim);
   Tensor result;
   {
@@ -91,7 +91,7 @@ Tensor sum_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype) {
     result = sum_lines(plan, dtype);
   }
   if (needs_gradient(self) && is_differentiable(dtype))
-    record("SumBackward1", result, {self}, [sizes = self.sizes(), kept = plan.kept_sizes](const Tensor& gradient, Gradients& in) {
+    record(node, result, {self}, [sizes = self.sizes(), kept = plan.kept_sizes](const Tensor& gradient, Gradients& in) {
       in[0] = expand(reshape(gradient, kept), sizes);
     });
   return result;
@@ -101,7 +101,7 @@ Dtype sum_dtype(const Tensor& self, std::optional<Dtype> dtype) {
   return dtype.value_or(is_integral(self.dtype()) ? Dtype::I64 : self.dtype());
 }
 
-Tensor sum_all(const Tensor& self, std::optional<Dtype> dtype) { return sum_as(self, {}, false, sum_dtype(self, dtype)); }
+Tensor sum_all(const Tensor& self, std::optional<Dtype> dtype) { return sum_as(self, {}, false, sum_dtype(self, dtype), "SumBackward0"); }
 Tensor sum_dims(const Tensor& self, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype) {
   return sum_as(self, dims.value_or(Dims{}), keepdim, sum_dtype(self, dtype));
 }

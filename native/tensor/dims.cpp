@@ -53,9 +53,10 @@ Dims broadcast_shapes(const Dims& a, const Dims& b) {
     int64_t& size = shape[shift + i];
     if (size == shorter[i] || shorter[i] == 1) continue;
     if (size != 1)
-      shape_error("The size of tensor a (", a[a.size() - longer.size() + shift + i], ") must match the size of tensor b (",
-                  b[b.size() - longer.size() + shift + i], ") at non-singleton dimension ", shift + i, "\n  shapes ", a,
-                  " and ", b, " do not broadcast: aligned at the right, sizes must be equal or 1");
+      shape_error("The size of tensor a (", a[a.size() - longer.size() + shift + i],
+                  ") must match the size of tensor b (", b[b.size() - longer.size() + shift + i],
+                  ") at non-singleton dimension ", shift + i, "\n  shapes ", a, " and ", b,
+                  " do not broadcast: aligned at the right, sizes must be equal or 1");
     size = shorter[i];
   }
   return shape;

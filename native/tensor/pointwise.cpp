@@ -11,7 +11,7 @@ namespace ondol {
 namespace {
 
 constexpr int kMaxOperands = 4;
-constexpr int64_t kChunk = 512;           // elements converted at a time: the buffers stay in the first-level cache
+constexpr int64_t kChunk = 512;            // elements converted at a time: the buffers stay in the first-level cache
 constexpr int64_t kParallelGrain = 32768;  // fewer elements than this are not worth a second thread
 
 /// One side of a loop: where its elements lie while the loop walks the (merged) dimensions of the result.
@@ -21,7 +21,8 @@ struct Side {
   Dims strides;  // in bytes, one for each merged dimension, 0 where it broadcasts
 };
 
-/// The walk over all elements: dimensions from outer to inner, those that lie one behind the other in every side merged.
+/// The walk over all elements: dimensions from outer to inner, those that lie one behind the other in every side
+/// merged.
 struct Walk {
   Dims sizes;
   std::array<Side, kMaxOperands + 1> sides;  // the result first
@@ -48,8 +49,7 @@ void arrange(Walk& walk, const Dims& shape) {
   std::array<Dims, kMaxOperands + 1> merged;
   for (int64_t dim : order) {
     bool joins = !walk.sizes.empty();
-    for (int s = 0; joins && s < walk.count; ++s)
-      joins = merged[s].back() == walk.sides[s].strides[dim] * shape[dim];
+    for (int s = 0; joins && s < walk.count; ++s) joins = merged[s].back() == walk.sides[s].strides[dim] * shape[dim];
     for (int s = 0; s < walk.count; ++s) {
       if (joins)
         merged[s].back() = walk.sides[s].strides[dim];
@@ -91,18 +91,25 @@ void for_each_run(const Walk& walk, int64_t begin, int64_t end, Body&& body) {
 Dtype computing_dtype(Dtype dtype) {
   switch (category(dtype)) {
     case Category::Bool:
-    case Category::Integral: return Dtype::I64;
-    case Category::Complex: return Dtype::C128;
-    default: return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32;
+    case Category::Integral:
+      return Dtype::I64;
+    case Category::Complex:
+      return Dtype::C128;
+    default:
+      return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32;
   }
 }
 
 PointwiseLoop loop_for(const Pointwise& formula, Dtype computing) {
   switch (computing) {
-    case Dtype::F32: return formula.f32;
-    case Dtype::F64: return formula.f64;
-    case Dtype::I64: return formula.i64;
-    default: return formula.c128;
+    case Dtype::F32:
+      return formula.f32;
+    case Dtype::F64:
+      return formula.f64;
+    case Dtype::I64:
+      return formula.i64;
+    default:
+      return formula.c128;
   }
 }
 
@@ -233,7 +240,7 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
   call.computing = computing_dtype(compute);
   call.loop = loop_for(formula, call.computing);
   if (!call.loop) not_implemented("\"", formula.name, "\" not implemented for '", torch_name(compute), "'");
-  call.loop_result = formula.predicate ? Dtype::Bool
+  call.loop_result = formula.predicate                                      ? Dtype::Bool
                      : formula.real_result && call.computing == Dtype::C128 ? Dtype::F64
                                                                             : call.computing;
   call.parameters = parameters;
@@ -300,7 +307,8 @@ Pointwise formula(const char* name) {
   for (int i = 0; i < formulas.count; ++i)
     for (int j = 0; j < formulas.lists[i].count; ++j) {
       const kernel::FormulaEntry& entry = formulas.lists[i].entries[j];
-      if (std::strcmp(entry.name, name) == 0) return {entry.name, entry.predicate, false, entry.f32, entry.f64, entry.i64};
+      if (std::strcmp(entry.name, name) == 0)
+        return {entry.name, entry.predicate, false, entry.f32, entry.f64, entry.i64};
     }
   runtime_error("no formula is named ", name);
 }

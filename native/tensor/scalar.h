@@ -36,10 +36,14 @@ class Scalar {
   /// The dtype of a tensor made from it: bool, int64, the given default floating dtype or its complex counterpart.
   Dtype dtype(Dtype default_dtype) const {
     switch (category_) {
-      case Category::Bool: return Dtype::Bool;
-      case Category::Integral: return Dtype::I64;
-      case Category::Floating: return default_dtype;
-      default: return ondol::to_complex(default_dtype);
+      case Category::Bool:
+        return Dtype::Bool;
+      case Category::Integral:
+        return Dtype::I64;
+      case Category::Floating:
+        return default_dtype;
+      default:
+        return ondol::to_complex(default_dtype);
     }
   }
 

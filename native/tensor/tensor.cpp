@@ -260,10 +260,14 @@ Tensor wrapped_number(const Scalar& value) {
 
 std::ostream& operator<<(std::ostream& stream, const Scalar& scalar) {
   switch (scalar.category()) {
-    case Category::Bool: return stream << (scalar.to_bool() ? "True" : "False");
-    case Category::Integral: return stream << scalar.to_int();
-    case Category::Floating: return stream << scalar.to_double();
-    default: return stream << '(' << scalar.to_complex().real() << '+' << scalar.to_complex().imag() << "j)";
+    case Category::Bool:
+      return stream << (scalar.to_bool() ? "True" : "False");
+    case Category::Integral:
+      return stream << scalar.to_int();
+    case Category::Floating:
+      return stream << scalar.to_double();
+    default:
+      return stream << '(' << scalar.to_complex().real() << '+' << scalar.to_complex().imag() << "j)";
   }
 }
 

@@ -29,17 +29,17 @@ inline void dispose(VersionCounter* counter) { delete counter; }
 struct TensorImpl : Counted {
   Ref<Storage> storage;
   Dims sizes;
-  Dims strides;       // in elements
+  Dims strides;        // in elements
   int64_t offset = 0;  // in elements
   int64_t count = 0;   // number of elements
   Dtype dtype = Dtype::F32;
   bool contiguous = true;
-  bool wrapped_number = false;   // made from a Python number: takes part in type promotion only by its category
-  bool requires_grad = false;    // of a leaf; a tensor with a grad_fn requires grad anyway
-  bool inference = false;        // made under inference_mode
-  bool opaque_view = false;      // of a view: its elements are not the base's (another dtype), so no history can be rebuilt
-  uint32_t output_index = 0;     // which output of grad_fn
-  uint32_t seen_version = 0;     // of a view: the version of its base that grad_fn belongs to
+  bool wrapped_number = false;  // made from a Python number: takes part in type promotion only by its category
+  bool requires_grad = false;   // of a leaf; a tensor with a grad_fn requires grad anyway
+  bool inference = false;       // made under inference_mode
+  bool opaque_view = false;  // of a view: its elements are not the base's (another dtype), so no history can be rebuilt
+  uint32_t output_index = 0;  // which output of grad_fn
+  uint32_t seen_version = 0;  // of a view: the version of its base that grad_fn belongs to
   Ref<Node> grad_fn;
   Ref<TensorImpl> base;  // of a view: the tensor that owns the memory
   Ref<VersionCounter> own_version;
@@ -103,7 +103,8 @@ Tensor empty(const Dims& sizes, Dtype dtype);
 Tensor empty_strided(const Dims& sizes, const Dims& strides, Dtype dtype);
 /// Fresh memory with the strides of a dense tensor, row-major otherwise.
 Tensor empty_like(const Tensor& model, Dtype dtype);
-/// A window on the memory of `source`, checked against its bounds; a view of it for autograd's bookkeeping, but without a derivative.
+/// A window on the memory of `source`, checked against its bounds; a view of it for autograd's bookkeeping, but without
+/// a derivative.
 Tensor alias(const Tensor& source, const Dims& sizes, const Dims& strides, int64_t offset);
 /// The same window without history; shares the version counter.
 Tensor detach(const Tensor& source);

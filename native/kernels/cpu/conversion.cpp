@@ -3,8 +3,8 @@
 #include "base/half.h"
 #include "kernels/cpu/level.h"
 
-// Conversion of n elements between any two dtypes. As in PyTorch, a complex number loses its imaginary part on the way to a real one, and a
-// floating one becomes an unsigned byte by way of a 64-bit integer, so that -1.0 is 255.
+// Conversion of n elements between any two dtypes. As in PyTorch, a complex number loses its imaginary part on the way
+// to a real one, and a floating one becomes an unsigned byte by way of a 64-bit integer, so that -1.0 is 255.
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -98,8 +98,7 @@ void convert(const char* from, int64_t from_stride, char* to, int64_t to_stride,
     return;
   }
   for (int64_t i = 0; i < n; ++i)
-    *reinterpret_cast<To*>(to + i * to_stride) =
-        Make<To>::from(*reinterpret_cast<const From*>(from + i * from_stride));
+    *reinterpret_cast<To*>(to + i * to_stride) = Make<To>::from(*reinterpret_cast<const From*>(from + i * from_stride));
 }
 
 template <class... Types>

@@ -4,8 +4,8 @@
 #include "kernels/cpu/loops.h"
 #include "kernels/formula_table.h"
 
-// How a formula becomes an entry of the table: see the upper half of any file in ops/pointwise. A formula that also holds for integers says
-// `static constexpr bool integers = true;` and its value() then gets int64_t as well.
+// How a formula becomes an entry of the table: see the upper half of any file in ops/pointwise. A formula that also
+// holds for integers says `static constexpr bool integers = true;` and its value() then gets int64_t as well.
 
 namespace ondol::kernel::ONDOL_LEVEL {
 

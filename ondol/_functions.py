@@ -1,0 +1,177 @@
+"""Functions of the top level that ask about tensors and settings rather than compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ondol
+from ondol import _native
+from ondol._native import Tensor
+
+__all__ = [
+    "are_deterministic_algorithms_enabled",
+    "compile",
+    "get_float32_matmul_precision",
+    "get_num_interop_threads",
+    "inf",
+    "is_complex",
+    "is_conj",
+    "is_floating_point",
+    "is_inference",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
+    "is_storage",
+    "is_tensor",
+    "nan",
+    "newaxis",
+    "numel",
+    "pi",
+    "e",
+    "result_type",
+    "set_default_device",
+    "set_deterministic_debug_mode",
+    "set_float32_matmul_precision",
+    "set_flush_denormal",
+    "set_num_interop_threads",
+    "typename",
+    "use_deterministic_algorithms",
+]
+
+from math import e, inf, nan, pi
+
+newaxis = None
+
+_settings: dict[str, Any] = {"deterministic": False, "matmul_precision": "highest"}
+
+
+def is_tensor(obj: Any, /) -> bool:
+    """Whether it is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any, /) -> bool:
+    """Whether it is the memory behind a tensor."""
+    return isinstance(obj, _native.UntypedStorage)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating-point one."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is complex."""
+    return input.is_complex()
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype is signed."""
+    return input.is_signed()
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: conjugation is carried out at once."""
+    return False
+
+
+def is_neg(input: Tensor) -> bool:
+    """False: negation is carried out at once."""
+    return False
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether it was made under inference_mode."""
+    return input.is_inference()
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element of the tensor is not zero."""
+    return bool(input)
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape."""
+    return input.shape == other.shape
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
+def result_type(tensor1: Any, tensor2: Any) -> Any:
+    """The dtype of an operation on two tensors or numbers.
+
+    >>> ondol.result_type(ondol.tensor([1, 2]), 1.5)
+    torch.float32
+    """
+    if not isinstance(tensor1, Tensor) and not isinstance(tensor2, Tensor):
+        tensor1 = ondol.tensor(tensor1)
+    return _native.where(_native.zeros((), dtype=ondol.bool), tensor1, tensor2).dtype
+
+
+def typename(obj: Any) -> str:
+    """The full name of a class or of the class of an object; for a tensor PyTorch's old type name."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if isinstance(obj, type) else type(obj)
+    module = getattr(kind, "__module__", "")
+    return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
+
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """The function or module itself: ondol runs everything eagerly, so there is nothing to compile."""
+    return (lambda function: function) if model is None else model
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: ondol's results do not vary from run to run, nor with the number of threads."""
+    _settings["deterministic"] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was told."""
+    return _settings["deterministic"]
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """Accepted, as `use_deterministic_algorithms`."""
+    _settings["deterministic"] = debug_mode not in (0, "default")
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted: products of float32 are always computed in float32."""
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"precision must be 'highest', 'high' or 'medium', not {precision!r}")
+    _settings["matmul_precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was told."""
+    return _settings["matmul_precision"]
+
+
+def set_default_device(device: Any) -> None:
+    """Only the CPU can be the default."""
+    if device is not None:
+        ondol.empty(0, device=device)
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: the mode of the processor is left as it is."""
+    return False
+
+
+def get_num_interop_threads() -> int:
+    """1: operations run one after the other."""
+    return 1
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Accepted: operations run one after the other."""
+    if num < 1:
+        raise RuntimeError(f"expected a positive number of threads, got {num}")
+
+

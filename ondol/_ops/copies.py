@@ -1,0 +1,105 @@
+"""`*_copy` forms of views, `unsafe_*` forms of splits, and a few rare ways to create a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ondol
+from ondol import Tensor
+from ondol._ops.registry import operation
+
+_VIEWS = (
+    "as_strided", "detach", "diagonal", "expand", "narrow", "permute", "select", "squeeze", "t", "transpose", "unfold",
+    "unsqueeze", "view", "view_as_complex", "view_as_real",
+)  # fmt: skip
+_TUPLES = ("split", "split_with_sizes", "unbind")
+
+
+def _copy_of(name: str) -> Callable:
+    def copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        view = getattr(ondol, name) if name.startswith("view_as") else getattr(Tensor, name)
+        result = view(input, *args, **kwargs)
+        if name in _TUPLES:
+            return tuple(part.clone(memory_format=ondol.contiguous_format) for part in result)
+        return result.clone(memory_format=ondol.contiguous_format)
+
+    copy.__name__ = copy.__qualname__ = f"{name}_copy"
+    copy.__doc__ = f"A copy of what `Tensor.{name}` shows."
+    return operation(copy)
+
+
+for _name in (*_VIEWS, *_TUPLES):
+    globals()[f"{_name}_copy"] = _copy_of(_name)
+
+
+@operation
+def alias_copy(input: Tensor, *, out: Any = None) -> Tensor:
+    """A copy."""
+    return input.clone()
+
+
+@operation(method=True)
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk`; the pieces may be written to in place without autograd knowing that they are one tensor's."""
+    return input.chunk(chunks, dim)
+
+
+@operation(method=True)
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split` into pieces of one size; see `unsafe_chunk`."""
+    return input.split(split_size, dim)
+
+
+@operation(method=True)
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes`; see `unsafe_chunk`."""
+    return input.split_with_sizes(split_sizes, dim)
+
+
+@operation
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor without dimensions, in the default dtype unless one is given."""
+    return ondol.tensor(s, dtype=dtype or ondol.get_default_dtype(), device=device, requires_grad=requires_grad)
+
+
+@operation
+def empty_permuted(
+    size: Sequence[int], physical_layout: Sequence[int], *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """Uninitialised memory whose dimensions lie in the order `physical_layout`, outermost first."""
+    if sorted(physical_layout) != list(range(len(size))):
+        raise RuntimeError(f"empty_permuted: physical_layout {tuple(physical_layout)} is not a permutation of the "
+                           f"{len(size)} dimensions of size {tuple(size)}")  # fmt: skip
+    memory = ondol.empty([size[dim] for dim in physical_layout], dtype=dtype, device=device)
+    order = [list(physical_layout).index(dim) for dim in range(len(size))]
+    return memory.permute(order).requires_grad_(requires_grad)
+
+
+@operation
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor:
+    """Constant padding by (before, after) pairs, the last dimension first; negative amounts cut."""
+    if len(pad) % 2 or len(pad) > 2 * input.dim():
+        raise RuntimeError(f"Length of pad must be even and at most twice the number of dimensions, got {len(pad)} "
+                           f"for {input.dim()} dimensions")  # fmt: skip
+    result = input
+    for at in range(len(pad) // 2):
+        dim = input.dim() - 1 - at
+        before, after = pad[2 * at], pad[2 * at + 1]
+        size = result.shape[dim]
+        cut_front, cut_back = max(-before, 0), max(-after, 0)
+        if size - cut_front - cut_back < 0:
+            raise RuntimeError(f"The input size {size}, plus negative padding {before} and {after} resulted in a "
+                               f"negative output size at dimension {dim}")  # fmt: skip
+        parts = [result.narrow(dim, cut_front, size - cut_front - cut_back)]
+        shape = list(result.shape)
+        for amount, place in ((before, 0), (after, len(parts) + 1)):
+            if amount > 0:
+                shape[dim] = amount
+                parts.insert(place, result.new_full(shape, value))
+        result = ondol.cat(parts, dim) if len(parts) > 1 else parts[0]
+    return result.clone() if result is input or not any(size > 0 for size in pad) else result

@@ -1,0 +1,139 @@
+"""How a composed function joins the public API: a decorator, `out=`, in-place forms and lazy Tensor methods.
+
+`exports.py` knows the names without importing a family; the decorator below holds the same facts next to each function,
+and `tests/ops_composed/test_registry.py` keeps the two in step.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import ondol
+from ondol._ops import exports
+
+
+class Operation(NamedTuple):
+    """What the decorator was told about one function."""
+
+    name: str
+    module: str
+    namespace: str
+    method: bool
+    inplace: bool
+    aliases: tuple[str, ...]
+
+
+OPERATIONS: list[Operation] = []
+
+
+def operation(
+    function: Callable | None = None,
+    *,
+    method: bool = False,
+    inplace: bool = False,
+    aliases: tuple[str, ...] = (),
+    namespace: str = "",
+) -> Callable:
+    """Register a composed function under its own name and `aliases` (which it also becomes in its module).
+
+    A function that declares a keyword `out=None` never sees it: the wrapper calls the body, then resizes `out` and
+    copies the result into it, as PyTorch does.
+
+    Args:
+        method: the function is a method of Tensor as well, with `self` for its first argument.
+        inplace: Tensor also gets `name_`, which stores the result in `self`.
+        aliases: further public names of the same function.
+        namespace: `linalg`, `fft`, `special`, ...; empty for the top level.
+    """
+
+    def register(body: Callable) -> Callable:
+        public = _with_out(body) if "out" in (body.__kwdefaults__ or {}) else body
+        module = body.__module__.rpartition(".")[2]
+        OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
+        scope = body.__globals__
+        scope.update(dict.fromkeys(aliases, public))
+        return public
+
+    return register if function is None else register(function)
+
+
+def _with_out(body: Callable) -> Callable:
+    @functools.wraps(body)
+    def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        result = body(*args, **kwargs)
+        return result if out is None else store(result, out, body.__name__)
+
+    return public
+
+
+def store(result: Any, out: Any, name: str) -> Any:
+    """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those."""
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
+        stored = [store(one, place, name) for one, place in zip(result, out)]
+        return type(result)(stored)
+    if not isinstance(out, ondol.Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if ondol.is_grad_enabled() and (result.requires_grad or out.requires_grad):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    check_castable(result.dtype, out.dtype)
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.copy_(result)
+
+
+def check_castable(source: Any, target: Any) -> None:
+    """Refuse to lose a category: complex to real, floating to integral, number to bool."""
+    if not ondol.can_cast(source, target):
+        raise RuntimeError(f"result type {source} can't be cast to the desired output type {target}")
+
+
+def implementation(name: str, module: str) -> Callable:
+    """The function `name` of the family `module`, which is imported now if it was not before."""
+    return getattr(importlib.import_module(f"ondol._ops.{module}"), name)
+
+
+def attach_methods(tensor_type: type) -> None:
+    """Give a tensor type every composed method and in-place form that it does not have natively.
+
+    A method is a stand-in of one line until its first call, which imports the family and replaces it.
+    """
+    for name, module in exports.METHODS.items():
+        if not hasattr(tensor_type, name):
+            setattr(tensor_type, name, _lazy_method(tensor_type, name, module))
+    for name, module in exports.INPLACE.items():
+        if not hasattr(tensor_type, f"{name}_"):
+            setattr(tensor_type, f"{name}_", _inplace_method(name, module))
+
+
+def _lazy_method(tensor_type: type, name: str, module: str) -> Callable:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        function = implementation(name, module)
+        setattr(tensor_type, name, function)
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    return method
+
+
+def _inplace_method(name: str, module: str) -> Callable:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # Composed functions save their input for backward; writing to it afterwards would spoil that, so save a copy.
+        source = self.clone() if ondol.is_grad_enabled() and self.requires_grad else self
+        result = implementation(name, module)(source, *args, **kwargs)
+        if result.shape != self.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            )
+        check_castable(result.dtype, self.dtype)
+        return self.copy_(result)
+
+    method.__name__, method.__qualname__ = f"{name}_", f"Tensor.{name}_"
+    return method

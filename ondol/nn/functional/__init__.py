@@ -1,0 +1,15 @@
+"""Stateless forms of the layers: `import ondol.nn.functional as F`."""
+
+from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
+from .classification import *  # noqa: F403
+from .convolution import *  # noqa: F403
+from .distance import *  # noqa: F403
+from .dropout import *  # noqa: F403
+from .embedding import *  # noqa: F403
+from .linear import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .normalization import *  # noqa: F403
+from .padding import *  # noqa: F403
+from .pooling import *  # noqa: F403
+from .vision import *  # noqa: F403

@@ -1,0 +1,278 @@
+"""Losses of classes: cross entropy, margins, labels of sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ondol
+from ondol._native import nn as _nn
+
+from .._reduction import check, chosen, reduce as reduced
+from .activation import logsigmoid
+
+__all__ = [
+    "cross_entropy", "ctc_loss", "linear_cross_entropy", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss",
+]  # fmt: skip
+
+Flag = bool | None
+
+
+def nll_loss(
+    input: ondol.Tensor,
+    target: ondol.Tensor,
+    weight: ondol.Tensor | None = None,
+    size_average: Flag = None,
+    ignore_index: int = -100,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> ondol.Tensor:
+    """−w[y] · x[y] of log probabilities x; the mean is divided by the sum of the weights.
+
+    Shapes: (N, C), (C) or (N, C, d₁, …) with class indices (N), () or (N, d₁, …).
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    check(reduction)
+    return _nn.nll_loss(input, target, weight, reduction, ignore_index)
+
+
+def cross_entropy(
+    input: ondol.Tensor,
+    target: ondol.Tensor,
+    weight: ondol.Tensor | None = None,
+    size_average: Flag = None,
+    ignore_index: int = -100,
+    reduce: Flag = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> ondol.Tensor:
+    """`nll_loss` of log_softmax(x); the target may also be class probabilities of the input's shape.
+
+    Args:
+        weight: a factor for each class.
+        ignore_index: a class index that adds nothing.
+        label_smoothing: the part of the target that is spread evenly over all classes (Szegedy et al. 2016).
+
+    >>> ondol.nn.functional.cross_entropy(ondol.zeros(1, 2), ondol.tensor([0]))
+    tensor(0.6931)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    check(reduction)
+    return _nn.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
+
+
+def linear_cross_entropy(
+    input: ondol.Tensor,
+    linear_weight: ondol.Tensor,
+    target: ondol.Tensor,
+    *,
+    linear_bias: ondol.Tensor | None = None,
+    weight: ondol.Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> ondol.Tensor:
+    """`cross_entropy` of a linear map of the input.
+
+    Shapes: `input` (N, in) or (in), `linear_weight` (C, in) or (C, d₁, …, in), `target` as in `cross_entropy`.
+
+    Args:
+        options: how to save memory; any choice gives the same values, and none is needed here.
+    """
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if linear_weight.dim() < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}")
+    classes = linear_weight.shape[:-1]
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = _nn.linear(input, linear_weight.reshape(-1, linear_weight.shape[-1]), bias)
+    logits = logits.reshape(*input.shape[:-1], *classes)
+    ignore_index = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
+def multilabel_soft_margin_loss(
+    input: ondol.Tensor,
+    target: ondol.Tensor,
+    weight: ondol.Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> ondol.Tensor:
+    """The mean over the classes of −w · (y · log σ(x) + (1 − y) · log σ(−x)); shapes (N, C) → (N)."""
+    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss.sum(-1) / input.size(-1), chosen(size_average, reduce, reduction))
+
+
+def multi_margin_loss(
+    input: ondol.Tensor,
+    target: ondol.Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: ondol.Tensor | None = None,
+    size_average: Flag = None,
+    reduce: Flag = None,
+    reduction: str = "mean",
+) -> ondol.Tensor:
+    """Σ over the wrong classes i of max(0, margin − x[y] + x[i])ᵖ · w[y] / C; shapes (N, C) and (N)."""
+    reduction = chosen(size_average, reduce, reduction)
+    check(reduction)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    if input.dim() > 2 or (input.dim() > 0 and input.size(-1) == 0):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
+    single = input.dim() < 2
+    x = input.reshape(1, -1) if single else input
+    y = target.reshape(-1)
+    if y.numel() != x.size(0):
+        raise RuntimeError(f"inconsistent target size, expected {[x.size(0)]} but got {list(target.shape)}")
+    if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < x.size(1)):
+        raise RuntimeError("multi_margin_loss: target out of range")
+    loss = (margin - x.gather(1, y.unsqueeze(1)) + x).clamp_min(0)
+    if p == 2:
+        loss = loss * loss
+    if weight is not None:
+        loss = loss * weight[y].unsqueeze(1)
+    loss = loss.scatter(1, y.unsqueeze(1), 0.0).sum(1) / x.size(1)
+    return reduced(loss.squeeze(0) if single and target.dim() == 0 else loss, reduction)
+
+
+def multilabel_margin_loss(
+    input: ondol.Tensor, target: ondol.Tensor, size_average: Flag = None, reduce: Flag = None, reduction: str = "mean"
+) -> ondol.Tensor:
+    """Σ over classes j in y and i not in y of max(0, 1 − (x[j] − x[i])) / C.
+
+    Shapes: (N, C) or (C) and targets of the same shape: class indices up to the first negative one.
+    """
+    if target.shape != input.shape or input.dim() > 2:
+        raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+    x, y = (t.reshape(1, -1) if t.dim() < 2 else t for t in (input, target))
+    classes = x.size(1)
+    if y.numel() and int(y.max()) >= classes:
+        raise RuntimeError("multilabel_margin_loss: target out of range")
+    valid = (y >= 0).to(ondol.int64).cumprod(1).to(ondol.bool)
+    labels = y.clamp_min(0)
+    in_target = ondol.zeros_like(y).scatter_add_(1, labels, valid.to(ondol.int64)) > 0
+    margins = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)  # (N, j, i)
+    counted = valid.unsqueeze(2) & ~in_target.unsqueeze(1)
+    loss = margins.masked_fill(~counted, 0.0).sum((1, 2)) / max(classes, 1)
+    return reduced(loss.squeeze(0) if input.dim() < 2 else loss, chosen(size_average, reduce, reduction))
+
+
+_IMPOSSIBLE = -1e30  # a log probability that stays finite, so that its derivatives do too
+
+
+def ctc_loss(
+    log_probs: ondol.Tensor,
+    targets: ondol.Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> ondol.Tensor:
+    """−log of the probability of a label sequence, summed over all alignments (Graves et al. 2006).
+
+    Args:
+        log_probs: (T, N, C) or (T, C).
+        targets: (N, S), or all sequences one after the other; no entry is `blank`.
+        input_lengths, target_lengths: (N), at most T and S.
+        zero_infinity: losses of targets that do not fit their input are 0 instead of infinite, as are their gradients.
+    """
+    check(reduction)
+    single = log_probs.dim() == 2
+    if single:
+        log_probs = log_probs.unsqueeze(1)
+    steps, batch, classes = log_probs.shape
+    in_lengths, out_lengths = (_lengths(lengths) for lengths in (input_lengths, target_lengths))
+    _check_ctc(targets, in_lengths, out_lengths, steps, batch, classes, blank)
+    longest = max(out_lengths, default=0)
+    labels = ondol.full((batch, 2 * longest + 1), blank, dtype=ondol.int64)  # blank, y₁, blank, y₂, …, blank
+    begin = 0
+    for n, length in enumerate(out_lengths):
+        row = targets[begin : begin + length] if targets.dim() == 1 else targets[n, :length]
+        labels[n, 1 : 2 * length : 2] = row
+        begin += length
+
+    emitted = log_probs.gather(2, labels.unsqueeze(0).expand(steps, -1, -1))  # (T, N, 2S + 1)
+    may_skip = ondol.zeros_like(labels, dtype=ondol.bool)
+    may_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    positions = ondol.arange(labels.size(1))
+    ends = ondol.tensor(out_lengths).reshape(-1, 1) * 2
+    nowhere = emitted.new_full((batch, 2), _IMPOSSIBLE)
+
+    alpha = emitted.new_full(labels.shape, _IMPOSSIBLE)
+    if steps:
+        alpha = ondol.where((positions < 2).expand_as(labels), emitted[0], alpha)
+    lengths = ondol.tensor(in_lengths)
+    for t in range(1, steps):
+        padded = ondol.cat([nowhere, alpha], dim=1)
+        skipping = padded[:, :-2].masked_fill(~may_skip, _IMPOSSIBLE)
+        ways = ondol.stack([alpha, padded[:, 1:-1], skipping])
+        moved = (ways.logsumexp(0) + emitted[t]).clamp_min(_IMPOSSIBLE)
+        alpha = ondol.where((lengths > t).unsqueeze(1), moved, alpha)
+
+    last = alpha.gather(1, ends)
+    before = alpha.gather(1, (ends - 1).clamp_min(0)).masked_fill(ends == 0, _IMPOSSIBLE)
+    loss = -ondol.cat([last, before], dim=1).logsumexp(1)
+    if steps == 0 or 0 in in_lengths:  # an empty input fits an empty target only
+        empty = lengths == 0
+        loss = ondol.where(empty & (ends.squeeze(1) == 0), ondol.zeros_like(loss), loss)
+        loss = ondol.where(empty & (ends.squeeze(1) > 0), ondol.full_like(loss, -_IMPOSSIBLE), loss)
+    impossible = loss > -_IMPOSSIBLE / 2
+    loss = loss + _softmax_part(log_probs, lengths)
+    loss = loss.masked_fill(impossible, 0.0 if zero_infinity else float("inf"))
+    if single:
+        loss = loss.squeeze(0)
+    if reduction == "mean":
+        divisors = ondol.tensor(out_lengths, dtype=loss.dtype).clamp_min(1)
+        return (loss / (divisors.squeeze(0) if single else divisors)).mean()
+    return reduced(loss, reduction)
+
+
+def _softmax_part(log_probs: ondol.Tensor, lengths: ondol.Tensor) -> ondol.Tensor:
+    """Zero, with the gradient exp(log_probs).
+
+    PyTorch's derivative takes the inputs for results of log_softmax and adds this part, which log_softmax's own
+    derivative takes away again. We add it too: gradients with respect to `log_probs` are then the same numbers.
+    """
+    used = ondol.arange(log_probs.size(0)).unsqueeze(1) < lengths
+    total = log_probs.exp().sum(2).masked_fill(~used, 0.0).sum(0)
+    return total - total.detach()
+
+
+def _lengths(lengths: Any) -> list[int]:
+    if isinstance(lengths, ondol.Tensor):
+        lengths = lengths.reshape(-1).tolist()
+    elif isinstance(lengths, int):
+        lengths = [lengths]
+    return [int(length) for length in lengths]
+
+
+def _check_ctc(
+    targets: ondol.Tensor, inputs: list[int], outputs: list[int], steps: int, batch: int, classes: int, blank: int
+) -> None:
+    if not 0 <= blank < classes:
+        raise RuntimeError("blank must be in label range")
+    if len(inputs) != batch:
+        raise RuntimeError(f"input_lengths must be of size batch_size: got {len(inputs)} for {batch}")
+    if len(outputs) != batch:
+        raise RuntimeError(f"target_lengths must be of size batch_size: got {len(outputs)} for {batch}")
+    if any(not 0 <= length <= steps for length in inputs):
+        raise RuntimeError(f"Expected input_lengths to have value at most {steps}, but got {inputs}")
+    if min(outputs, default=0) < 0:
+        raise RuntimeError(f"Expected target_lengths to be non-negative, but got {outputs}")
+    available = sum(outputs) <= targets.numel() if targets.dim() == 1 else max(outputs, default=0) <= targets.size(-1)
+    if targets.dim() not in (1, 2) or not available:
+        raise RuntimeError(f"targets of shape {list(targets.shape)} are too short for target_lengths {outputs}")
+    if targets.numel() and not (int(targets.min()) >= 0 and int(targets.max()) < classes):
+        raise RuntimeError(f"ctc_loss: targets must be in [0, {classes})")

@@ -1,0 +1,17 @@
+"""Helpers around training: data loading, checkpointing, hooks; each imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ondol.utils import checkpoint, data, hooks
+
+_MODULES = ("checkpoint", "data", "hooks")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"ondol.utils.{name}")
+    raise AttributeError(f"module 'ondol.utils' has no attribute {name!r}")
