@@ -93,6 +93,17 @@ Tensor sin(const Tensor& self);
 Tensor cos(const Tensor& self);
 Tensor tanh(const Tensor& self);
 Tensor sigmoid(const Tensor& self);
+Tensor erf(const Tensor& self);
+Tensor lgamma(const Tensor& self);
+Tensor expm1(const Tensor& self);
+Tensor log1p(const Tensor& self);
+Tensor floor(const Tensor& self);
+
+// activations
+Tensor relu(const Tensor& self);
+Tensor leaky_relu(const Tensor& self, const Scalar& negative_slope);
+Tensor gelu(const Tensor& self, std::string_view approximate);
+Tensor silu(const Tensor& self);
 
 // comparison and bits
 Tensor eq(const Tensor& self, const Tensor& other);
@@ -102,6 +113,8 @@ Tensor le(const Tensor& self, const Tensor& other);
 Tensor gt(const Tensor& self, const Tensor& other);
 Tensor ge(const Tensor& self, const Tensor& other);
 Tensor isnan(const Tensor& self);
+Tensor isinf(const Tensor& self);
+Tensor isfinite(const Tensor& self);
 Tensor logical_not(const Tensor& self);
 Tensor logical_and(const Tensor& self, const Tensor& other);
 Tensor bitwise_not(const Tensor& self);

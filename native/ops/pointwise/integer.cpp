@@ -1,6 +1,7 @@
 // Bits, and divisions that give whole numbers.
 //
-// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes operations of them.
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
 
 #ifdef ONDOL_LEVEL
 #include "kernels/cpu/formula.h"
@@ -9,7 +10,9 @@ namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
 /// a / b towards zero. The caller has seen to it that no b is 0; the smallest number over -1 wraps instead of trapping.
-inline int64_t quotient(int64_t a, int64_t b) { return b == -1 ? static_cast<int64_t>(-static_cast<uint64_t>(a)) : a / b; }
+inline int64_t quotient(int64_t a, int64_t b) {
+  return b == -1 ? static_cast<int64_t>(-static_cast<uint64_t>(a)) : a / b;
+}
 
 struct FloorDivide {  // Python's //: the remainder has the divisor's sign
   static constexpr bool integers = true;
@@ -107,10 +110,11 @@ Tensor remainder(const Tensor& a, const Tensor& b) {
   static const Pointwise f = formula("remainder");
   Tensor y = divide_whole(f, a, b);
   if (needs_gradient(a, b) && is_differentiable(y.dtype()))
-    record("RemainderBackward0", y, {a, b}, [saved_a = save(a), saved_b = save(b)](const Tensor& gradient, Gradients& in) {
-      if (in.wants(0)) in[0] = gradient;
-      if (in.wants(1)) in[1] = neg(mul(gradient, floor_divide(saved_a(), saved_b())));
-    });
+    record("RemainderBackward0", y, {a, b},
+           [saved_a = save(a), saved_b = save(b)](const Tensor& gradient, Gradients& in) {
+             if (in.wants(0)) in[0] = gradient;
+             if (in.wants(1)) in[1] = neg(mul(gradient, floor_divide(saved_a(), saved_b())));
+           });
   return y;
 }
 static Tensor fmod(const Tensor& a, const Tensor& b) {
@@ -164,7 +168,8 @@ Tensor bitwise_not(const Tensor& x) {
 static Tensor shift(const Pointwise& f, const Tensor& a, const Tensor& b) {
   const Tensor operands[] = {a, b};
   Dtype dtype = promote(operands);
-  if (!is_integral(dtype) || dtype == Dtype::Bool) runtime_error("\"", f.name, "\" not implemented for '", torch_name(dtype), "'");
+  if (!is_integral(dtype) || dtype == Dtype::Bool)
+    runtime_error("\"", f.name, "\" not implemented for '", torch_name(dtype), "'");
   return evaluate_result(f, operands, dtype, dtype);
 }
 Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) {
@@ -174,7 +179,8 @@ Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) {
   return shift(f, a, b);
 }
 Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = integer_formula("rshift_cpu", [](int64_t x, int64_t y) { return x >> (y < 0 || y >= 64 ? 63 : y); });
+  static const Pointwise f =
+      integer_formula("rshift_cpu", [](int64_t x, int64_t y) { return x >> (y < 0 || y >= 64 ? 63 : y); });
   return shift(f, a, b);
 }
 

@@ -1,6 +1,7 @@
 // Powers, signs, complex parts, selection.
 //
-// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes operations of them.
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
 
 #ifdef ONDOL_LEVEL
 #include "kernels/cpu/formula.h"
@@ -43,7 +44,8 @@ struct Sign {
 }  // namespace
 
 void add_power(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"), unary<Sign>("sign")};
+  static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"),
+                                             unary<Sign>("sign")};
   kernels.add(entries);
 }
 
@@ -55,7 +57,8 @@ void add_power(FormulaKernels& kernels) {
 namespace ondol {
 
 static Tensor power_values(const Tensor& base, const Tensor& exponent) {
-  static const Pointwise general = with_complex(formula("pow"), [](c128 x, c128 y) { return x == 0.0 && y == 0.0 ? c128(1) : std::pow(x, y); });
+  static const Pointwise general =
+      with_complex(formula("pow"), [](c128 x, c128 y) { return x == 0.0 && y == 0.0 ? c128(1) : std::pow(x, y); });
   static const Pointwise square = with_complex(formula("square"), [](c128 z) { return z * z; });
   static const Pointwise cube = with_complex(formula("cube"), [](c128 z) { return z * z * z; });
   const Tensor operands[] = {base, exponent};
@@ -76,34 +79,38 @@ Tensor pow(const Tensor& base, const Tensor& exponent) {
   Tensor y = power_values(base, exponent);
   if (needs_gradient(base, exponent) && is_differentiable(y.dtype())) {
     Saved saved_y = exponent.requires_grad() ? save_output(y) : Saved();
-    record("PowBackward0", y, {base, exponent}, [saved_y, saved_base = save(base), saved_exponent = save(exponent)](const Tensor& g, Gradients& in) {
-      Tensor x = saved_base(), p = saved_exponent();
-      // Where the exponent is 0 the derivative is 0, also at x = 0, where x^(p-1) is not finite.
-      if (in.wants(0)) {
-        if (p.impl()->wrapped_number && !is_complex(p.dtype()) && element(p).to_double() == 0) {
-          in[0] = zeros_like(g);
-        } else if (p.impl()->wrapped_number) {
-          in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
-        } else {
-          Tensor slope = mul(p, pow(x, sub(p, wrapped_number(1))));
-          in[0] = mul(g, conj(where(eq(p, wrapped_number(0)), scalar_tensor(0, slope.dtype()), slope)));
-        }
-      }
-      // y log x; at x = 0 with p >= 0 the limit 0 (with p = 0 too, as in PyTorch).
-      if (in.wants(1)) {
-        Tensor y_again = saved_y(), slope = mul(y_again, log(to_dtype(x, y_again.dtype())));
-        Tensor limit = is_complex(p.dtype()) ? eq(x, wrapped_number(0)) : logical_and(eq(x, wrapped_number(0)), ge(p, wrapped_number(0)));
-        in[1] = mul(g, conj(where(limit, scalar_tensor(0, slope.dtype()), slope)));
-      }
-    });
+    record("PowBackward0", y, {base, exponent},
+           [saved_y, saved_base = save(base), saved_exponent = save(exponent)](const Tensor& g, Gradients& in) {
+             Tensor x = saved_base(), p = saved_exponent();
+             // Where the exponent is 0 the derivative is 0, also at x = 0, where x^(p-1) is not finite.
+             if (in.wants(0)) {
+               if (p.impl()->wrapped_number && !is_complex(p.dtype()) && element(p).to_double() == 0) {
+                 in[0] = zeros_like(g);
+               } else if (p.impl()->wrapped_number) {
+                 in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
+               } else {
+                 Tensor slope = mul(p, pow(x, sub(p, wrapped_number(1))));
+                 in[0] = mul(g, conj(where(eq(p, wrapped_number(0)), scalar_tensor(0, slope.dtype()), slope)));
+               }
+             }
+             // y log x; at x = 0 with p >= 0 the limit 0 (with p = 0 too, as in PyTorch).
+             if (in.wants(1)) {
+               Tensor y_again = saved_y(), slope = mul(y_again, log(to_dtype(x, y_again.dtype())));
+               Tensor limit = is_complex(p.dtype()) ? eq(x, wrapped_number(0))
+                                                    : logical_and(eq(x, wrapped_number(0)), ge(p, wrapped_number(0)));
+               in[1] = mul(g, conj(where(limit, scalar_tensor(0, slope.dtype()), slope)));
+             }
+           });
   }
   return y;
 }
 
 Tensor sign(const Tensor& x) {
   static const Pointwise f = formula("sign");
-  if (is_complex(x.dtype())) runtime_error("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
-  return differentiable_unary("SignBackward0", kNothing, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
+  if (is_complex(x.dtype()))
+    runtime_error("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+  return differentiable_unary("SignBackward0", kNothing, unary(f, x), x,
+                              [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
 Tensor sgn(const Tensor& x) {
   if (!is_complex(x.dtype())) return sign(x);
@@ -113,11 +120,12 @@ Tensor sgn(const Tensor& x) {
     made.c128 = complex_loop([](c128 z) { return z == 0.0 ? z : z / std::abs(z); });
     return made;
   }();
-  return differentiable_unary("SgnBackward0", kInput | kOutput, unary(f, x), x, [](const Tensor& g, const Tensor& z, const Tensor& s) {
-    // d sgn = (dz - s Re(conj(s) dz)) / |z|
-    Tensor size = abs(z), tangent = div(sub(g, mul(s, real(mul(conj(s), g)))), size);
-    return where(eq(size, wrapped_number(0)), scalar_tensor(0, g.dtype()), tangent);
-  });
+  return differentiable_unary("SgnBackward0", kInput | kOutput, unary(f, x), x,
+                              [](const Tensor& g, const Tensor& z, const Tensor& s) {
+                                // d sgn = (dz - s Re(conj(s) dz)) / |z|
+                                Tensor size = abs(z), tangent = div(sub(g, mul(s, real(mul(conj(s), g)))), size);
+                                return where(eq(size, wrapped_number(0)), scalar_tensor(0, g.dtype()), tangent);
+                              });
 }
 
 Tensor conj(const Tensor& x) {
@@ -128,7 +136,8 @@ Tensor conj(const Tensor& x) {
     made.c128 = complex_loop([](c128 z) { return std::conj(z); });
     return made;
   }();
-  return differentiable_unary("ConjBackward0", kNothing, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor&) { return conj(g); });
+  return differentiable_unary("ConjBackward0", kNothing, unary(f, x), x,
+                              [](const Tensor& g, const Tensor&, const Tensor&) { return conj(g); });
 }
 
 static Tensor part(const Tensor& x, int64_t which, const char* node) {
@@ -156,12 +165,14 @@ template <class T>
 static void choose(const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
   auto* condition = static_cast<const T*>(in[0]);
   auto *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
-  for (int64_t i = 0; i < n; ++i) static_cast<T*>(out)[i] = condition[scalar[0] ? 0 : i] != T(0) ? a[scalar[1] ? 0 : i] : b[scalar[2] ? 0 : i];
+  for (int64_t i = 0; i < n; ++i)
+    static_cast<T*>(out)[i] = condition[scalar[0] ? 0 : i] != T(0) ? a[scalar[1] ? 0 : i] : b[scalar[2] ? 0 : i];
 }
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   static const Pointwise f{"where", false, false, choose<float>, choose<double>, choose<int64_t>, choose<c128>};
   if (condition.dtype() != Dtype::Bool && condition.dtype() != Dtype::U8)
-    runtime_error("where expected condition to be a boolean tensor, but got a tensor with dtype ", torch_name(condition.dtype()));
+    runtime_error("where expected condition to be a boolean tensor, but got a tensor with dtype ",
+                  torch_name(condition.dtype()));
   const Tensor values[] = {a, b};
   Dtype dtype = promote(values);
   const Tensor operands[] = {condition, a, b};
@@ -179,7 +190,9 @@ static Tensor square(const Tensor& x) { return pow(x, wrapped_number(2)); }
 
 void register_power(Registry& r) {
   r.add("pow(Tensor self, Tensor|Scalar exponent) -> Tensor", pow, kInPlace);
-  r.add("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", +[](const Scalar& base, const Tensor& exponent) { return pow(wrapped_number(base), exponent); }, kFunction);
+  r.add(
+      "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+      +[](const Scalar& base, const Tensor& exponent) { return pow(wrapped_number(base), exponent); }, kFunction);
   r.add("square(Tensor self) -> Tensor", square, kInPlace);
   r.add("sign(Tensor self) -> Tensor", sign, kInPlace);
   r.add("sgn(Tensor self) -> Tensor", sgn, kInPlace);
