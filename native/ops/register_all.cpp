@@ -7,19 +7,38 @@ void register_arithmetic(Registry&);
 void register_comparison(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_extreme(Registry&);
+void register_gather(Registry&);
 void register_indexing(Registry&);
 void register_integer(Registry&);
 void register_math(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_reduction(Registry&);
+void register_reduction_logical(Registry&);
+void register_scatter(Registry&);
 void register_strided(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_arithmetic, register_comparison, register_copy, register_creation, register_indexing,
-                      register_integer, register_math, register_power, register_product, register_reduction,
-                      register_strided, register_view})
+  for (auto family : {
+           register_arithmetic,
+           register_comparison,
+           register_copy,
+           register_creation,
+           register_extreme,
+           register_gather,
+           register_indexing,
+           register_integer,
+           register_math,
+           register_power,
+           register_product,
+           register_reduction,
+           register_reduction_logical,
+           register_scatter,
+           register_strided,
+           register_view,
+       })
     family(r);
 }
 
