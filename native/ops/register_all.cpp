@@ -6,12 +6,15 @@ namespace ondol {
 void register_activation(Registry&);
 void register_activation_smooth(Registry&);
 void register_arithmetic(Registry&);
+void register_combination(Registry&);
 void register_comparison(Registry&);
+void register_complex(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_exponential(Registry&);
 void register_indexing(Registry&);
 void register_integer(Registry&);
+void register_limit(Registry&);
 void register_math(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
@@ -23,10 +26,17 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation, register_activation_smooth, register_arithmetic, register_comparison,
-                      register_copy, register_creation, register_exponential, register_indexing, register_integer,
-                      register_math, register_power, register_product, register_reduction, register_rounding,
-                      register_special, register_strided, register_trigonometry, register_view})
+  for (auto family : {register_activation,  register_activation_smooth,
+                      register_arithmetic,  register_combination,
+                      register_comparison,  register_complex,
+                      register_copy,        register_creation,
+                      register_exponential, register_indexing,
+                      register_integer,     register_limit,
+                      register_math,        register_power,
+                      register_product,     register_reduction,
+                      register_rounding,    register_special,
+                      register_strided,     register_trigonometry,
+                      register_view})
     family(r);
 }
 
