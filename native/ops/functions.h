@@ -83,6 +83,11 @@ Tensor where(const Tensor& condition, const Tensor& self, const Tensor& other);
 Tensor maximum(const Tensor& self, const Tensor& other);
 Tensor minimum(const Tensor& self, const Tensor& other);
 
+Tensor clamp(const Tensor& self, const Tensor& min, const Tensor& max);  // either limit may be undefined
+Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, const Scalar& value = 1);
+Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, const Scalar& value = 1);
+Tensor lerp(const Tensor& self, const Tensor& end, const Tensor& weight);
+
 // functions
 Tensor exp(const Tensor& self);
 Tensor log(const Tensor& self);

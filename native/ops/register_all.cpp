@@ -8,6 +8,7 @@ void register_activation_smooth(Registry&);
 void register_arithmetic(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
+void register_complex(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_exponential(Registry&);
@@ -29,18 +30,31 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation,   register_activation_smooth,
-                      register_arithmetic,   register_combination,
-                      register_comparison,   register_copy,
-                      register_creation,     register_exponential,
-                      register_extreme,      register_gather,
-                      register_indexing,     register_integer,
-                      register_limit,        register_math,
-                      register_power,        register_product,
-                      register_reduction,    register_reduction_logical,
-                      register_rounding,     register_scatter,
-                      register_special,      register_strided,
-                      register_trigonometry, register_view})
+  for (auto family : {register_activation,
+                      register_activation_smooth,
+                      register_arithmetic,
+                      register_combination,
+                      register_comparison,
+                      register_complex,
+                      register_copy,
+                      register_creation,
+                      register_exponential,
+                      register_extreme,
+                      register_gather,
+                      register_indexing,
+                      register_integer,
+                      register_limit,
+                      register_math,
+                      register_power,
+                      register_product,
+                      register_reduction,
+                      register_reduction_logical,
+                      register_rounding,
+                      register_scatter,
+                      register_special,
+                      register_strided,
+                      register_trigonometry,
+                      register_view})
     family(r);
 }
 
