@@ -10,34 +10,29 @@ void register_creation(Registry&);
 void register_extreme(Registry&);
 void register_gather(Registry&);
 void register_indexing(Registry&);
+void register_indexing_along(Registry&);
 void register_integer(Registry&);
+void register_masked(Registry&);
 void register_math(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_scatter(Registry&);
+void register_scatter_reduce(Registry&);
+void register_search(Registry&);
 void register_strided(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
   for (auto family : {
-           register_arithmetic,
-           register_comparison,
-           register_copy,
-           register_creation,
-           register_extreme,
-           register_gather,
-           register_indexing,
-           register_integer,
-           register_math,
-           register_power,
-           register_product,
-           register_reduction,
-           register_reduction_logical,
-           register_scatter,
-           register_strided,
-           register_view,
+           register_arithmetic, register_comparison,     register_copy,
+           register_creation,   register_extreme,        register_gather,
+           register_indexing,   register_indexing_along, register_integer,
+           register_masked,     register_math,           register_power,
+           register_product,    register_reduction,      register_reduction_logical,
+           register_scatter,    register_scatter_reduce, register_search,
+           register_strided,    register_view,
        })
     family(r);
 }
