@@ -15,8 +15,10 @@ void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_gather(Registry&);
 void register_indexing(Registry&);
+void register_indexing_along(Registry&);
 void register_integer(Registry&);
 void register_limit(Registry&);
+void register_masked(Registry&);
 void register_math(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
@@ -24,6 +26,8 @@ void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_rounding(Registry&);
 void register_scatter(Registry&);
+void register_scatter_reduce(Registry&);
+void register_search(Registry&);
 void register_special(Registry&);
 void register_strided(Registry&);
 void register_trigonometry(Registry&);
@@ -42,8 +46,10 @@ void register_all(Registry& r) {
                       register_extreme,
                       register_gather,
                       register_indexing,
+                      register_indexing_along,
                       register_integer,
                       register_limit,
+                      register_masked,
                       register_math,
                       register_power,
                       register_product,
@@ -51,6 +57,8 @@ void register_all(Registry& r) {
                       register_reduction_logical,
                       register_rounding,
                       register_scatter,
+                      register_scatter_reduce,
+                      register_search,
                       register_special,
                       register_strided,
                       register_trigonometry,
