@@ -137,4 +137,7 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index, bool sparse_
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
 Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value);
 
+// layers
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
+
 }  // namespace ondol
