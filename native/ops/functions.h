@@ -172,4 +172,7 @@ Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value);
 Tensor masked_select(const Tensor& self, const Tensor& mask);
 Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source);
 
+// layers
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
+
 }  // namespace ondol
