@@ -306,7 +306,7 @@ void add_exchange(PyObject* module) {
   m.def("from_dlpack", from_dlpack, nb::arg("ext_tensor"), nb::kw_only(), nb::arg("device") = nb::none(),
         nb::arg("copy") = nb::none());
   m.def("_to_numpy", to_numpy, nb::arg("tensor"), nb::arg("force"));
-  m.def("_array_protocol", array_protocol, nb::arg("tensor"), nb::arg("dtype"), nb::arg("copy"));
+  m.def("_array_protocol", array_protocol, nb::arg("tensor"), nb::arg("dtype").none(), nb::arg("copy").none());
   m.def("_to_dlpack", to_dlpack);
 }
 
