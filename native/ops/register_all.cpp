@@ -9,6 +9,7 @@ void register_arithmetic(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
 void register_complex(Registry&);
+void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_exponential(Registry&);
@@ -25,6 +26,7 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_rank(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_rounding(Registry&);
@@ -40,14 +42,15 @@ void register_all(Registry& r) {
   for (auto family : {register_activation,     register_activation_smooth,
                       register_arithmetic,     register_combination,
                       register_comparison,     register_complex,
-                      register_copy,           register_creation,
-                      register_exponential,    register_extreme,
-                      register_gather,         register_indexing,
-                      register_indexing_along, register_integer,
-                      register_limit,          register_linear,
-                      register_masked,         register_math,
-                      register_power,          register_product,
-                      register_random,         register_random_fill,
+                      register_convolution,    register_copy,
+                      register_creation,       register_exponential,
+                      register_extreme,        register_gather,
+                      register_indexing,       register_indexing_along,
+                      register_integer,        register_limit,
+                      register_linear,         register_masked,
+                      register_math,           register_power,
+                      register_product,        register_random,
+                      register_random_fill,    register_rank,
                       register_reduction,      register_reduction_logical,
                       register_rounding,       register_scatter,
                       register_scatter_reduce, register_search,
