@@ -46,8 +46,7 @@ void check_index_range(const IndexLines& lines, int64_t size) {
       runtime_error("index ", lines.at[i], " is out of bounds for dimension ", lines.dim, " with size ", size);
 }
 
-/// The offsets of all positions in the dimensions [begin, end), in row-major order.
-static std::vector<int64_t> all_offsets(const Dims& sizes, const Dims& strides, int64_t begin, int64_t end) {
+std::vector<int64_t> all_offsets(const Dims& sizes, const Dims& strides, int64_t begin, int64_t end) {
   std::vector<int64_t> offsets{0};
   for (int64_t d = begin; d < end; ++d) {
     std::vector<int64_t> longer;

@@ -37,6 +37,9 @@ void check_index_range(const IndexLines& lines, int64_t size);
 /// For a tensor with at least the index's sizes.
 LineOffsets line_offsets(const Tensor& tensor, const IndexLines& lines);
 
+/// The offsets of all positions in the dimensions [begin, end), in row-major order.
+std::vector<int64_t> all_offsets(const Dims& sizes, const Dims& strides, int64_t begin, int64_t end);
+
 /// A 1-d view of a 0-d tensor.
 Tensor at_least_1d(const Tensor& tensor);
 

@@ -86,7 +86,8 @@ void check_same_dtype(const Tensor& self, const Tensor& source) {
   if (self.dtype() != source.dtype()) runtime_error("scatter(): Expected self.dtype to be equal to src.dtype");
 }
 
-/// target (without history) changed in place.
+}  // namespace
+
 void scatter_into(const Tensor& target, int64_t dim, const Tensor& index, const Tensor& source, Combine combine) {
   NoGrad silent;
   IndexLines lines = scatter_lines(target, dim, index, source);
@@ -95,6 +96,8 @@ void scatter_into(const Tensor& target, int64_t dim, const Tensor& index, const 
   scatter_elements(target, lines, values, combine);
 }
 
+namespace {
+
 Tensor scattered(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, Combine combine) {
   NoGrad silent;
   Tensor result = clone(detach(self));
@@ -102,8 +105,9 @@ Tensor scattered(const Tensor& self, int64_t dim, const Tensor& index, const Ten
   return result;
 }
 
-/// A source no larger than the index, as the gradient of a larger one is zero elsewhere.
-Tensor fitted_to_source(const Tensor& gradient, const Dims& sizes) {
+}  // namespace
+
+Tensor padded_gradient(const Tensor& gradient, const Dims& sizes) {
   if (gradient.sizes() == sizes) return gradient;
   Tensor padded = gradient;
   for (int64_t d = 0; d < sizes.ssize(); ++d) {
@@ -115,8 +119,6 @@ Tensor fitted_to_source(const Tensor& gradient, const Dims& sizes) {
   return padded;
 }
 
-}  // namespace
-
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) {
   check_same_dtype(self, source);
   Tensor result = scattered(self, dim, index, source, Combine::Replace);
@@ -126,7 +128,7 @@ Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tenso
              if (in.wants(0)) in[0] = scatter(gradient, dim, at(), scalar_tensor(0, gradient.dtype()));
              if (!in.wants(1)) return;
              Tensor taken = gather(gradient, dim, at());
-             in[1] = sizes.empty() ? sum(taken) : fitted_to_source(taken, sizes);
+             in[1] = sizes.empty() ? sum(taken) : padded_gradient(taken, sizes);
            });
   return result;
 }
@@ -140,7 +142,7 @@ Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const T
              if (in.wants(0)) in[0] = gradient;
              if (!in.wants(1)) return;
              Tensor taken = gather(gradient, dim, at());
-             in[1] = sizes.empty() ? sum(taken) : fitted_to_source(taken, sizes);
+             in[1] = sizes.empty() ? sum(taken) : padded_gradient(taken, sizes);
            });
   return result;
 }

@@ -29,6 +29,11 @@ void visit_combination(Combine combine, F&& f) {
   }
 }
 
+/// Checks index and source against the target (without history) and changes it in place. A 0-d source lies under every
+/// index.
+void scatter_into(const Tensor& target, int64_t dim, const Tensor& index, const Tensor& source, Combine combine);
+/// The gradient of the part of a source that lies under the index, as that of the whole source: zero elsewhere.
+Tensor padded_gradient(const Tensor& gradient, const Dims& sizes);
 /// target[index] = combined with source, element by element; all checks done, memory apart.
 void scatter_elements(const Tensor& target, const IndexLines& lines, const Tensor& source, Combine combine);
 
