@@ -27,7 +27,6 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
-void register_rank(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_rounding(Registry&);
@@ -40,41 +39,23 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation,
-                      register_activation_smooth,
-                      register_arithmetic,
-                      register_combination,
-                      register_comparison,
-                      register_complex,
-                      register_convolution,
-                      register_copy,
-                      register_creation,
-                      register_exponential,
-                      register_extreme,
-                      register_gather,
-                      register_indexing,
-                      register_indexing_along,
-                      register_integer,
-                      register_limit,
-                      register_linear,
-                      register_masked,
-                      register_math,
-                      register_optimizer,
-                      register_power,
-                      register_product,
-                      register_random,
-                      register_random_fill,
-                      register_rank,
-                      register_reduction,
-                      register_reduction_logical,
-                      register_rounding,
-                      register_scatter,
-                      register_scatter_reduce,
-                      register_search,
-                      register_special,
-                      register_strided,
-                      register_trigonometry,
-                      register_view})
+  for (auto family : {register_activation,     register_activation_smooth,
+                      register_arithmetic,     register_combination,
+                      register_comparison,     register_complex,
+                      register_convolution,    register_copy,
+                      register_creation,       register_exponential,
+                      register_extreme,        register_gather,
+                      register_indexing,       register_indexing_along,
+                      register_integer,        register_limit,
+                      register_linear,         register_masked,
+                      register_math,           register_optimizer,
+                      register_power,          register_product,
+                      register_random,         register_random_fill,
+                      register_reduction,      register_reduction_logical,
+                      register_rounding,       register_scatter,
+                      register_scatter_reduce, register_search,
+                      register_special,        register_strided,
+                      register_trigonometry,   register_view})
     family(r);
 }
 
