@@ -60,7 +60,7 @@ struct Hardtanh {  // limited to [p0, p1]
 struct HardtanhGradient {
   template <class V>
   static V value(V g, V x, const double* p) {
-    return select((x <= parameter<V>(p, 0)) | (x >= parameter<V>(p, 1)), V{}, g);
+    return select((x > parameter<V>(p, 0)) & (x < parameter<V>(p, 1)), g, V{});
   }
 };
 template <class V>
@@ -106,7 +106,7 @@ struct ShrinkGradient {  // of both
   template <class V>
   static V value(V g, V x, const double* p) {
     V limit = parameter<V>(p, 0);
-    return select((x >= -limit) & (x <= limit), V{}, g);
+    return select((x > limit) | (x < -limit), g, V{});
   }
 };
 
@@ -219,7 +219,7 @@ static Tensor prelu(const Tensor& x, const Tensor& weight) {
 Tensor hardtanh(const Tensor& x, const Scalar& min_val, const Scalar& max_val) {
   static const Pointwise f = formula("hardtanh"), gradient = formula("hardtanh_gradient");
   refuse("hardtanh", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
-  if (x.dtype() == Dtype::U8 && (min_val.to_double() < 0 || max_val.to_double() < 0))
+  if (x.dtype() == Dtype::U8 && (min_val.to_int() < 0 || max_val.to_int() < 0))
     runtime_error("cannot do hardtanh on an unsigned type with negative limits");
   double low = min_val.to_double(), high = max_val.to_double();
   const double limits[] = {low, high};
@@ -258,9 +258,8 @@ static Tensor shrink(const Pointwise& f, const char* node, const Tensor& x, doub
   require_floating(f.name, x);
   return differentiable_unary(node, kInput, unary(f, x, &limit), x,
                               [limit](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return fused_gradient(gradient, g, input, &limit, [&] {
-                                  return where(le(abs(input), wrapped_number(limit)), scalar_tensor(0, g.dtype()), g);
-                                });
+                                return fused_gradient(gradient, g, input, &limit,
+                                                      [&] { return masked(gt(abs(input), wrapped_number(limit)), g); });
                               });
 }
 static Tensor hardshrink(const Tensor& x, const Scalar& lambd) {
@@ -292,7 +291,6 @@ void register_activation(Registry& r) {
   // Those that are functions of the main module are found by nn.functional under `nn.` as well.
   r.add("relu(Tensor self) -> Tensor", relu, kInPlace);
   r.add("nn.relu(Tensor self) -> Tensor", relu, kFunction | kInPlace);
-  r.add("relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace);
   r.add("nn.relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace);
   r.add("threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);

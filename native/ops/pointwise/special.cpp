@@ -75,7 +75,8 @@ static double inverse_erf(double y) {
                    -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
   }
   for (int step = 0; step < 2; ++step) {
-    double error = std::abs(y) < 0.5 ? std::erf(x) - y : std::copysign((1 - std::abs(y)) - std::erfc(std::abs(x)), y);
+    double to_end = (1 - std::abs(y)) - std::erfc(std::abs(x));
+    double error = std::abs(y) < 0.5 ? std::erf(x) - y : y > 0 ? to_end : -to_end;
     double newton = error / (2 * inv_sqrtpi * std::exp(-x * x));
     x -= newton / (1 + x * newton);
   }
