@@ -63,7 +63,7 @@ static double horner(double x, double c0, Rest... rest) {
 }
 
 /// The single-precision approximation of Giles ("Approximating the erfinv function", GPU Computing Gems 2, 2011), made
-/// precise by two steps of Halley's method; on erfc towards the ends, where erf has no digits left.
+/// precise by a step or two of Halley's method; on erfc towards the ends, where erf has no digits left.
 static double inverse_erf(double y) {
   if (!(std::abs(y) < 1)) return std::abs(y) == 1 ? std::copysign(infinity, y) : not_a_number;
   double w = -std::log((1 - y) * (1 + y)), x;
@@ -74,7 +74,8 @@ static double inverse_erf(double y) {
     x = y * horner(std::sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
                    -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
   }
-  for (int step = 0; step < 2; ++step) {
+  const int steps = w < 15 ? 1 : 2;
+  for (int step = 0; step < steps; ++step) {
     double to_end = (1 - std::abs(y)) - std::erfc(std::abs(x));
     double error = std::abs(y) < 0.5 ? std::erf(x) - y : y > 0 ? to_end : -to_end;
     double newton = error / (2 * inv_sqrtpi * std::exp(-x * x));
