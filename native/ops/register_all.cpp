@@ -11,6 +11,7 @@ void register_extreme(Registry&);
 void register_gather(Registry&);
 void register_indexing(Registry&);
 void register_indexing_along(Registry&);
+void register_indexing_order(Registry&);
 void register_integer(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
@@ -18,21 +19,32 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
+void register_reduction_norm(Registry&);
+void register_reduction_product(Registry&);
+void register_scan(Registry&);
 void register_scatter(Registry&);
 void register_scatter_reduce(Registry&);
 void register_search(Registry&);
+void register_softmax(Registry&);
+void register_statistics(Registry&);
 void register_strided(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
   for (auto family : {
-           register_arithmetic, register_comparison,     register_copy,
-           register_creation,   register_extreme,        register_gather,
-           register_indexing,   register_indexing_along, register_integer,
-           register_masked,     register_math,           register_power,
-           register_product,    register_reduction,      register_reduction_logical,
-           register_scatter,    register_scatter_reduce, register_search,
-           register_strided,    register_view,
+           register_arithmetic,     register_comparison,
+           register_copy,           register_creation,
+           register_extreme,        register_gather,
+           register_indexing,       register_indexing_along,
+           register_indexing_order, register_integer,
+           register_masked,         register_math,
+           register_power,          register_product,
+           register_reduction,      register_reduction_logical,
+           register_reduction_norm, register_reduction_product,
+           register_scan,           register_scatter,
+           register_scatter_reduce, register_search,
+           register_softmax,        register_statistics,
+           register_strided,        register_view,
        })
     family(r);
 }
