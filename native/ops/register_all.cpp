@@ -26,25 +26,48 @@ void register_scatter(Registry&);
 void register_scatter_reduce(Registry&);
 void register_search(Registry&);
 void register_softmax(Registry&);
+void register_sort(Registry&);
+void register_sort_selection(Registry&);
 void register_statistics(Registry&);
+void register_statistics_histogram(Registry&);
 void register_strided(Registry&);
+void register_triangular(Registry&);
+void register_unique(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
   for (auto family : {
-           register_arithmetic,     register_comparison,
-           register_copy,           register_creation,
-           register_extreme,        register_gather,
-           register_indexing,       register_indexing_along,
-           register_indexing_order, register_integer,
-           register_masked,         register_math,
-           register_power,          register_product,
-           register_reduction,      register_reduction_logical,
-           register_reduction_norm, register_reduction_product,
-           register_scan,           register_scatter,
-           register_scatter_reduce, register_search,
-           register_softmax,        register_statistics,
-           register_strided,        register_view,
+           register_arithmetic,
+           register_comparison,
+           register_copy,
+           register_creation,
+           register_extreme,
+           register_gather,
+           register_indexing,
+           register_indexing_along,
+           register_indexing_order,
+           register_integer,
+           register_masked,
+           register_math,
+           register_power,
+           register_product,
+           register_reduction,
+           register_reduction_logical,
+           register_reduction_norm,
+           register_reduction_product,
+           register_scan,
+           register_scatter,
+           register_scatter_reduce,
+           register_search,
+           register_softmax,
+           register_sort,
+           register_sort_selection,
+           register_statistics,
+           register_statistics_histogram,
+           register_strided,
+           register_triangular,
+           register_unique,
+           register_view,
        })
     family(r);
 }

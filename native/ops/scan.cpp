@@ -204,6 +204,12 @@ std::tuple<Tensor, Tensor> cumulative_extreme(const Tensor& self, int64_t dim) {
   return {values, indices};
 }
 
+/// exp(a - b), where a = -inf gives 0 whatever b is.
+Tensor exp_difference(const Tensor& a, const Tensor& b) {
+  double infinity = std::numeric_limits<double>::infinity();
+  return exp(masked_fill(sub(a, b), eq(detach(a), wrapped_number(-infinity)), wrapped_number(-infinity)));
+}
+
 Tensor logcumsumexp(const Tensor& self, int64_t dim) {
   if (!is_floating(self.dtype()))
     not_implemented("\"logcumsumexp_out_cpu\" not implemented for '", torch_name(self.dtype()), "'");
@@ -226,16 +232,17 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
   if (needs_gradient(self))
     record("LogcumsumexpBackward0", result, {self},
            [dim, saved = save(self), y = save_output(result)](const Tensor& gradient, Gradients& in) {
-             // g[k] exp(x[i] - y[k]) summed over k >= i, with the positive and the negative part of g as logarithms.
-             Tensor x = saved(), output = y();
-             Tensor nothing = scalar_tensor(-std::numeric_limits<double>::infinity(), gradient.dtype()),
-                    zero = scalar_tensor(0, gradient.dtype());
-             auto part = [&](const Tensor& chosen, const Tensor& magnitude) {
-               Tensor logarithm = where(chosen, log(magnitude), nothing);
-               Tensor summed = flip_along(logcumsumexp(flip_along(sub(logarithm, output), dim), dim), dim);
-               return exp(add(summed, x));
-             };
-             in[0] = sub(part(gt(gradient, zero), gradient), part(lt(gradient, zero), neg(gradient)));
+             // The sum of g[k] exp(x[i] - y[k]) over k >= i is exp(x[i] - y[i]) s[i] with s[i] = g[i] + exp(y[i] - y[i
+             // + 1]) s[i + 1]; all exponents are negative, so nothing overflows.
+             Tensor output = y(), behind = gradient;
+             if (output.ndim() > 0 && output.numel() > 0) {
+               Tensor reversed = flip_along(output, dim);
+               Tensor before =
+                   cat({narrow(reversed, dim, 0, 1), narrow(reversed, dim, 0, reversed.size(dim) - 1)}, dim);
+               Tensor factor = exp_difference(reversed, before);
+               behind = flip_along(linear_recurrence(factor, flip_along(gradient, dim), dim), dim);
+             }
+             in[0] = mul(exp_difference(saved(), output), behind);
            });
   return result;
 }
