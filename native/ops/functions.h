@@ -142,6 +142,14 @@ Tensor sum_to_size(const Tensor& self, const Dims& sizes);
 Tensor mean(const Tensor& self, const Dims& dims, bool keepdim);
 bool has_nan(const Tensor& self);
 
+Tensor vector_norm(const Tensor& self, const Scalar& order, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype);
+Tensor logsumexp(const Tensor& self, const Dims& dims, bool keepdim = false);
+Tensor softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor log_softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor cumsum(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor cumprod(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor flip(const Tensor& self, const Dims& dims);
+
 // order
 Tensor amax(const Tensor& self, const Dims& dims, bool keepdim = false);
 Tensor amin(const Tensor& self, const Dims& dims, bool keepdim = false);
