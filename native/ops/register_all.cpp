@@ -17,14 +17,16 @@ void register_strided(Registry&);
 void register_view(Registry&);
 void register_convolution(Registry&);
 void register_linear(Registry&);
+void register_pooling_average(Registry&);
+void register_pooling_max(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family :
-       {register_arithmetic, register_comparison, register_copy, register_creation, register_indexing, register_integer,
-        register_math, register_power, register_product, register_reduction, register_strided, register_view,
-        register_convolution, register_linear, register_random, register_random_fill})
+  for (auto family : {register_arithmetic, register_comparison, register_copy, register_creation, register_indexing,
+                      register_integer, register_math, register_power, register_product, register_reduction,
+                      register_strided, register_view, register_convolution, register_linear, register_pooling_average,
+                      register_pooling_max, register_random, register_random_fill})
     family(r);
 }
 
