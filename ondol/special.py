@@ -1,21 +1,8 @@
 """Special functions: PyTorch's `torch.special`. Those that are pointwise natives elsewhere appear here too."""
 
-from ondol import (
-    digamma,
-    erf,
-    erfc,
-    erfinv,
-    exp2,
-    expm1,
-    log1p,
-    log_softmax,
-    logsumexp,
-    round,
-    softmax,
-)
-from ondol import digamma as psi
-from ondol import lgamma as gammaln
-from ondol import sigmoid as expit
+from typing import Any
+
+import ondol
 from ondol._ops.special import (
     airy_ai,
     bessel_j0,
@@ -63,6 +50,7 @@ from ondol._ops.special_polynomial import (
     shifted_chebyshev_polynomial_w,
 )
 
+# ruff: noqa: F822 -- names that `__getattr__` finds are in the list as well
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u",
     "chebyshev_polynomial_v", "chebyshev_polynomial_w", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2",
@@ -73,3 +61,16 @@ __all__ = [
     "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v",
     "shifted_chebyshev_polynomial_w", "sinc", "softmax", "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
+
+_ELSEWHERE = {
+    "digamma": "digamma", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "exp2": "exp2", "expit": "sigmoid",
+    "expm1": "expm1", "gammaln": "lgamma", "log1p": "log1p", "log_softmax": "log_softmax", "logsumexp": "logsumexp",
+    "psi": "digamma", "round": "round", "softmax": "softmax",
+}  # fmt: skip
+"""Name here → name at the top level."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module 'ondol.special' has no attribute {name!r}")
+    return getattr(ondol, _ELSEWHERE[name])

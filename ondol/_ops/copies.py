@@ -58,15 +58,6 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int 
 
 
 @operation
-def scalar_tensor(
-    s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor without dimensions, in the default dtype unless one is given."""
-    return ondol.tensor(s, dtype=dtype or ondol.get_default_dtype(), device=device, requires_grad=requires_grad)
-
-
-@operation
 def empty_permuted(
     size: Sequence[int], physical_layout: Sequence[int], *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,

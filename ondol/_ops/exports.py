@@ -14,9 +14,9 @@ _FUNCTIONS = {
     "complex_number": "complex polar",
     "copies": """
         alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
-        permute_copy scalar_tensor select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy
-        unbind_copy unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy
-        view_as_complex_copy view_as_real_copy view_copy
+        permute_copy select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy
+        unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy view_as_complex_copy
+        view_as_real_copy view_copy
     """,
     "diagonal": """
         diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace tril_indices triu_indices
@@ -44,8 +44,8 @@ _FUNCTIONS = {
     "spectrum": "istft stft",
     "stacking": """
         atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
-        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack swapdims
-        take_along_dim tensor_split unravel_index vsplit vstack
+        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack take_along_dim
+        tensor_split unravel_index vsplit vstack
     """,
     "statistics": """
         aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile std_mean var_mean
@@ -74,9 +74,7 @@ _METHODS = {
     "scatter": "index_reduce put unique_consecutive",
     "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
     "spectrum": "istft stft",
-    "stacking": """
-        dsplit fliplr flipud hsplit msort rot90 swapdims take_along_dim tensor_split unravel_index vsplit
-    """,
+    "stacking": "dsplit fliplr flipud hsplit msort rot90 take_along_dim tensor_split unravel_index vsplit",
     "statistics": "aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile",
 }
 _INPLACE = {

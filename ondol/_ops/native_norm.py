@@ -80,7 +80,8 @@ def native_batch_norm(
             )
         scale = (_wide(running_var).reshape(channels) + eps).rsqrt()
         result = _affine((wide - _wide(running_mean).reshape(channels)) * scale, weight, bias, channels)
-        return result.to(input.dtype), wide.new_empty(0), wide.new_empty(0)
+        empty = input.new_empty(0)
+        return result.to(input.dtype), empty, empty
     dims = [dim for dim in range(input.dim()) if dim != 1]
     result, mean, inverse_deviation = _normalised(wide, dims, eps)
     mean, inverse_deviation = mean.reshape(-1), inverse_deviation.reshape(-1)

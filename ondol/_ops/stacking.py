@@ -388,12 +388,6 @@ def msort(input: Tensor, *, out: Any = None) -> Tensor:
     return ondol.sort(input, 0)[0] if input.dim() else input.clone()
 
 
-@operation(method=True)
-def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Another name of `transpose`."""
-    return input.transpose(dim0, dim1)
-
-
 def dims_or_all(input: Tensor, dims: Any) -> tuple[int, ...]:
     """The given dimensions counted from the front; all of them for None or an empty list."""
     if dims is None or (not isinstance(dims, int) and len(dims) == 0):

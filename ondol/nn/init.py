@@ -49,7 +49,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
-def uniform_(tensor: ondol.Tensor, a: float = 0.0, b: float = 1.0, generator: ondol.Generator | None = None) -> ondol.Tensor:
+def uniform_(
+    tensor: ondol.Tensor, a: float = 0.0, b: float = 1.0, generator: ondol.Generator | None = None
+) -> ondol.Tensor:
     """Fill with numbers from [a, b)."""
     with ondol.no_grad():
         return tensor.uniform_(a, b, generator=generator)
@@ -289,9 +291,7 @@ def _deprecated(name: str) -> object:
     function = globals()[name + "_"]
 
     def old_name(*args: object, **kwargs: object) -> ondol.Tensor:
-        warnings.warn(
-            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     old_name.__name__ = old_name.__qualname__ = name

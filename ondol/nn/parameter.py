@@ -127,7 +127,9 @@ class UninitializedTensorMixin:
         raise RuntimeError(_NOT_YET)
 
     def share_memory_(self) -> Any:
-        raise RuntimeError("Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize it.")
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize it."
+        )
 
     def size(self, dim: int | None = None) -> Any:
         raise RuntimeError(_NOT_YET)

@@ -1,6 +1,7 @@
 // Addition, subtraction, multiplication, division.
 //
-// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes operations of them.
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
 
 #ifdef ONDOL_LEVEL
 #include "kernels/cpu/formula.h"
@@ -44,8 +45,11 @@ namespace ondol {
 
 static void refuse_bool(const char* operation, const Tensor& a, const Tensor& b) {
   if (a.dtype() == Dtype::Bool && b.dtype() == Dtype::Bool)
-    runtime_error("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
-                  "instead. (", operation, ")");
+    runtime_error(
+        "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+        "operator "
+        "instead. (",
+        operation, ")");
 }
 
 static void check_alpha(const Scalar& alpha, Dtype dtype) {
@@ -107,8 +111,11 @@ Tensor& add_(Tensor& self, const Tensor& other, const Scalar& alpha) {
 Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
   refuse_bool("sub", a, b);
   static const Pointwise plain = with_complex(formula("sub"), [](c128 x, c128 y) { return x - y; });
-  if (!is_one(alpha)) return add(a, b, alpha.is_complex() ? Scalar(-alpha.to_complex())
-                                       : alpha.is_integral() ? Scalar(-alpha.to_int()) : Scalar(-alpha.to_double()));
+  if (!is_one(alpha))
+    return add(a, b,
+               alpha.is_complex()    ? Scalar(-alpha.to_complex())
+               : alpha.is_integral() ? Scalar(-alpha.to_int())
+                                     : Scalar(-alpha.to_double()));
   Tensor y = binary(plain, a, b);
   if (needs_gradient(a, b))
     record("SubBackward0", y, {a, b}, [](const Tensor& gradient, Gradients& in) {

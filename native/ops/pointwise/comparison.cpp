@@ -1,6 +1,7 @@
 // Comparisons, minimum and maximum.
 //
-// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes operations of them.
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
 
 #ifdef ONDOL_LEVEL
 #include "kernels/cpu/formula.h"
@@ -32,10 +33,6 @@ struct Ge {
   static constexpr bool integers = true;
   static auto value(auto a, auto b) { return a >= b; }
 };
-struct IsNan {
-  static constexpr bool integers = true;
-  static auto value(auto x) { return x != x; }
-};
 struct LogicalNot {
   static constexpr bool integers = true;
   static auto value(auto x) { return x == 0; }
@@ -64,12 +61,18 @@ struct Minimum {
 }  // namespace
 
 void add_comparison(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {
-      binary_predicate<Eq>("eq"), binary_predicate<Ne>("ne"), binary_predicate<Lt>("lt"), binary_predicate<Le>("le"),
-      binary_predicate<Gt>("gt"), binary_predicate<Ge>("ge"), unary_predicate<IsNan>("isnan"),
-      unary_predicate<LogicalNot>("logical_not"), binary_predicate<LogicalAnd>("logical_and"),
-      binary_predicate<LogicalOr>("logical_or"), binary_predicate<LogicalXor>("logical_xor"), binary<Maximum>("maximum"),
-      binary<Minimum>("minimum")};
+  static constexpr FormulaEntry entries[] = {binary_predicate<Eq>("eq"),
+                                             binary_predicate<Ne>("ne"),
+                                             binary_predicate<Lt>("lt"),
+                                             binary_predicate<Le>("le"),
+                                             binary_predicate<Gt>("gt"),
+                                             binary_predicate<Ge>("ge"),
+                                             unary_predicate<LogicalNot>("logical_not"),
+                                             binary_predicate<LogicalAnd>("logical_and"),
+                                             binary_predicate<LogicalOr>("logical_or"),
+                                             binary_predicate<LogicalXor>("logical_xor"),
+                                             binary<Maximum>("maximum"),
+                                             binary<Minimum>("minimum")};
   kernels.add(entries);
 }
 
@@ -83,7 +86,8 @@ namespace ondol {
 static Tensor compare(const Pointwise& f, const Tensor& a, const Tensor& b) {
   const Tensor operands[] = {a, b};
   Dtype dtype = promote(operands);
-  if (is_complex(dtype) && !f.c128) runtime_error("\"", f.name, "\" not implemented for '", torch_name(dtype), "': complex numbers have no order");
+  if (is_complex(dtype) && !f.c128)
+    runtime_error("\"", f.name, "\" not implemented for '", torch_name(dtype), "': complex numbers have no order");
   return evaluate_result(f, operands, dtype, Dtype::Bool);
 }
 
@@ -112,11 +116,6 @@ Tensor ge(const Tensor& a, const Tensor& b) {
   return compare(f, a, b);
 }
 
-Tensor isnan(const Tensor& x) {
-  static const Pointwise f = with_complex(formula("isnan"), [](c128 z) { return z.real() != z.real() || z.imag() != z.imag(); });
-  return evaluate_result(f, {&x, 1}, x.dtype(), Dtype::Bool);
-}
-
 Tensor logical_not(const Tensor& x) {
   static const Pointwise f = with_complex(formula("logical_not"), [](c128 z) { return z == 0.0; });
   return evaluate_result(f, {&x, 1}, x.dtype(), Dtype::Bool);
@@ -130,12 +129,14 @@ static Tensor logical_or(const Tensor& a, const Tensor& b) {
   return compare(f, a, b);
 }
 static Tensor logical_xor(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = with_complex(formula("logical_xor"), [](c128 x, c128 y) { return (x != 0.0) != (y != 0.0); });
+  static const Pointwise f =
+      with_complex(formula("logical_xor"), [](c128 x, c128 y) { return (x != 0.0) != (y != 0.0); });
   return compare(f, a, b);
 }
 
 /// The gradient goes to the larger (smaller) operand, half to each where they are equal.
-static Tensor extreme(const char* node, const Pointwise& f, const Tensor& a, const Tensor& b, Tensor (*wins)(const Tensor&, const Tensor&)) {
+static Tensor extreme(const char* node, const Pointwise& f, const Tensor& a, const Tensor& b,
+                      Tensor (*wins)(const Tensor&, const Tensor&)) {
   if (is_complex(a.dtype()) || is_complex(b.dtype())) runtime_error(f.name, " not implemented for complex tensors.");
   Tensor y = binary(f, a, b);
   if (needs_gradient(a, b) && is_differentiable(y.dtype())) {
@@ -169,7 +170,6 @@ void register_comparison(Registry& r) {
   r.alias("less_equal", "le");
   r.alias("greater", "gt");
   r.alias("greater_equal", "ge");
-  r.add("isnan(Tensor self) -> Tensor", isnan);
   r.add("logical_not(Tensor self) -> Tensor", logical_not, kInPlaceByCopy);
   r.add("logical_and(Tensor self, Tensor other) -> Tensor", logical_and, kInPlaceByCopy);
   r.add("logical_or(Tensor self, Tensor other) -> Tensor", logical_or, kInPlaceByCopy);

@@ -25,7 +25,8 @@ PointwiseLoop complex_loop(F) {
     };
   } else {
     return [](const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
-      auto *a = static_cast<const c128*>(in[0]), *b = static_cast<const c128*>(in[1]), *c = static_cast<const c128*>(in[2]);
+      auto *a = static_cast<const c128*>(in[0]), *b = static_cast<const c128*>(in[1]),
+           *c = static_cast<const c128*>(in[2]);
       using R = std::invoke_result_t<F, c128, c128, c128>;
       for (int64_t i = 0; i < n; ++i)
         static_cast<R*>(out)[i] = F{}(a[scalar[0] ? 0 : i], b[scalar[1] ? 0 : i], c[scalar[2] ? 0 : i]);
@@ -77,8 +78,8 @@ inline Tensor ternary(const Pointwise& formula, const Tensor& a, const Tensor& b
   return evaluate_result(formula, operands, dtype, dtype, parameters);
 }
 
-/// y = f(x) with dy/dx as an expression of (gradient, x, y). The expression is made of operations, so that it has derivatives itself; what it
-/// does not use is not saved: `kInput` and `kOutput` say what it does.
+/// y = f(x) with dy/dx as an expression of (gradient, x, y). The expression is made of operations, so that it has
+/// derivatives itself; what it does not use is not saved: `kInput` and `kOutput` say what it does.
 enum Uses : unsigned { kNothing = 0, kInput = 1, kOutput = 2 };
 template <class Derivative>
 Tensor differentiable_unary(const char* node, unsigned uses, Tensor y, const Tensor& x, Derivative derivative) {
@@ -86,9 +87,67 @@ Tensor differentiable_unary(const char* node, unsigned uses, Tensor y, const Ten
   Saved saved_x = uses & kInput ? save(x) : Saved();
   Saved saved_y = uses & kOutput ? save_output(y) : Saved();
   record(node, y, {x}, [=](const Tensor& gradient, Gradients& in) {
-    in[0] = derivative(gradient, saved_x(), saved_y());
+    const Tensor input = saved_x(), output = saved_y();
+    in[0] = derivative(gradient, input, output);
   });
   return y;
+}
+
+/// The same for y = f(a, b): `derivative` fills in the gradients of both from (gradient, a, b, y).
+template <class Derivative>
+Tensor differentiable_binary(const char* node, unsigned uses, Tensor y, const Tensor& a, const Tensor& b,
+                             Derivative derivative) {
+  if (!needs_gradient(a, b) || !is_differentiable(y.dtype())) return y;
+  Saved saved_a = uses & kInput ? save(a) : Saved(), saved_b = uses & kInput ? save(b) : Saved();
+  Saved saved_y = uses & kOutput ? save_output(y) : Saved();
+  record(node, y, {a, b}, [=](const Tensor& gradient, Gradients& in) {
+    const Tensor left = saved_a(), right = saved_b(), output = saved_y();
+    derivative(gradient, in, left, right, output);
+  });
+  return y;
+}
+
+/// A gradient in one pass: the formula of (gradient, saved value). While a graph of the derivative is being recorded,
+/// and for complex numbers, the expression made of operations stands in for it.
+template <class Expression>
+Tensor fused_gradient(const Pointwise& formula, const Tensor& gradient, const Tensor& saved, const double* parameters,
+                      Expression expression) {
+  if (needs_gradient(gradient, saved) || is_complex(saved.dtype()) || gradient.dtype() != saved.dtype())
+    return expression();
+  const Tensor operands[] = {gradient, saved};
+  return evaluate(formula, operands, saved.dtype(), saved.dtype(), {}, parameters);
+}
+
+/// A loop that calls a plain function of numbers for each element, for what is too rare for vector code. The function
+/// may take the parameters last; float is computed in double.
+template <class T, class Wide, class F>
+void plain_loop(const void* const* in, const bool* scalar, void* out, int64_t n, const double* p) {
+  auto at = [&](int k, int64_t i) { return static_cast<Wide>(static_cast<const T*>(in[k])[scalar[k] ? 0 : i]); };
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (std::is_invocable_v<F, Wide>)
+      static_cast<T*>(out)[i] = static_cast<T>(F{}(at(0, i)));
+    else if constexpr (std::is_invocable_v<F, Wide, const double*>)
+      static_cast<T*>(out)[i] = static_cast<T>(F{}(at(0, i), p));
+    else
+      static_cast<T*>(out)[i] = static_cast<T>(F{}(at(0, i), at(1, i)));
+  }
+}
+template <class F>
+Pointwise plain_formula(const char* name, F) {
+  return {name, false, false, plain_loop<float, double, F>, plain_loop<double, double, F>, nullptr, nullptr};
+}
+template <class F>
+Pointwise plain_integer_formula(const char* name, F) {
+  return {name, false, false, nullptr, nullptr, plain_loop<int64_t, int64_t, F>, nullptr};
+}
+
+// Short words of derivatives.
+inline Tensor plus(const Tensor& x, double number) { return add(x, wrapped_number(number)); }
+inline Tensor one_minus(const Tensor& x) { return sub(wrapped_number(1), x); }
+inline Tensor squared(const Tensor& x) { return mul(x, x); }
+/// x where the condition holds, else 0.
+inline Tensor masked(const Tensor& condition, const Tensor& x) {
+  return where(condition, x, scalar_tensor(0, x.dtype()));
 }
 
 }  // namespace ondol

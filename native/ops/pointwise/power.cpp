@@ -1,6 +1,7 @@
-// Powers, signs, complex parts, selection.
+// Powers, signs, selection.
 //
-// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes operations of them.
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
 
 #ifdef ONDOL_LEVEL
 #include "kernels/cpu/formula.h"
@@ -43,7 +44,8 @@ struct Sign {
 }  // namespace
 
 void add_power(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"), unary<Sign>("sign")};
+  static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"),
+                                             unary<Sign>("sign")};
   kernels.add(entries);
 }
 
@@ -55,7 +57,8 @@ void add_power(FormulaKernels& kernels) {
 namespace ondol {
 
 static Tensor power_values(const Tensor& base, const Tensor& exponent) {
-  static const Pointwise general = with_complex(formula("pow"), [](c128 x, c128 y) { return x == 0.0 && y == 0.0 ? c128(1) : std::pow(x, y); });
+  static const Pointwise general =
+      with_complex(formula("pow"), [](c128 x, c128 y) { return x == 0.0 && y == 0.0 ? c128(1) : std::pow(x, y); });
   static const Pointwise square = with_complex(formula("square"), [](c128 z) { return z * z; });
   static const Pointwise cube = with_complex(formula("cube"), [](c128 z) { return z * z * z; });
   const Tensor operands[] = {base, exponent};
@@ -76,92 +79,52 @@ Tensor pow(const Tensor& base, const Tensor& exponent) {
   Tensor y = power_values(base, exponent);
   if (needs_gradient(base, exponent) && is_differentiable(y.dtype())) {
     Saved saved_y = exponent.requires_grad() ? save_output(y) : Saved();
-    record("PowBackward0", y, {base, exponent}, [saved_y, saved_base = save(base), saved_exponent = save(exponent)](const Tensor& g, Gradients& in) {
-      Tensor x = saved_base(), p = saved_exponent();
-      // Where the exponent is 0 the derivative is 0, also at x = 0, where x^(p-1) is not finite.
-      if (in.wants(0)) {
-        if (p.impl()->wrapped_number && !is_complex(p.dtype()) && element(p).to_double() == 0) {
-          in[0] = zeros_like(g);
-        } else if (p.impl()->wrapped_number) {
-          in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
-        } else {
-          Tensor slope = mul(p, pow(x, sub(p, wrapped_number(1))));
-          in[0] = mul(g, conj(where(eq(p, wrapped_number(0)), scalar_tensor(0, slope.dtype()), slope)));
-        }
-      }
-      // y log x; at x = 0 with p >= 0 the limit 0 (with p = 0 too, as in PyTorch).
-      if (in.wants(1)) {
-        Tensor y_again = saved_y(), slope = mul(y_again, log(to_dtype(x, y_again.dtype())));
-        Tensor limit = is_complex(p.dtype()) ? eq(x, wrapped_number(0)) : logical_and(eq(x, wrapped_number(0)), ge(p, wrapped_number(0)));
-        in[1] = mul(g, conj(where(limit, scalar_tensor(0, slope.dtype()), slope)));
-      }
-    });
+    record("PowBackward0", y, {base, exponent},
+           [saved_y, saved_base = save(base), saved_exponent = save(exponent)](const Tensor& g, Gradients& in) {
+             Tensor x = saved_base(), p = saved_exponent();
+             // Where the exponent is 0 the derivative is 0, also at x = 0, where x^(p-1) is not finite.
+             if (in.wants(0)) {
+               if (p.impl()->wrapped_number && !is_complex(p.dtype()) && element(p).to_double() == 0) {
+                 in[0] = zeros_like(g);
+               } else if (p.impl()->wrapped_number) {
+                 in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
+               } else {
+                 Tensor slope = mul(p, pow(x, sub(p, wrapped_number(1))));
+                 in[0] = mul(g, conj(where(eq(p, wrapped_number(0)), scalar_tensor(0, slope.dtype()), slope)));
+               }
+             }
+             // y log x; at x = 0 with p >= 0 the limit 0 (with p = 0 too, as in PyTorch).
+             if (in.wants(1)) {
+               Tensor y_again = saved_y(), slope = mul(y_again, log(to_dtype(x, y_again.dtype())));
+               Tensor limit = is_complex(p.dtype()) ? eq(x, wrapped_number(0))
+                                                    : logical_and(eq(x, wrapped_number(0)), ge(p, wrapped_number(0)));
+               in[1] = mul(g, conj(where(limit, scalar_tensor(0, slope.dtype()), slope)));
+             }
+           });
   }
   return y;
 }
 
 Tensor sign(const Tensor& x) {
   static const Pointwise f = formula("sign");
-  if (is_complex(x.dtype())) runtime_error("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
-  return differentiable_unary("SignBackward0", kNothing, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
+  if (is_complex(x.dtype()))
+    runtime_error("Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+  return differentiable_unary("SignBackward0", kNothing, unary(f, x), x,
+                              [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
-Tensor sgn(const Tensor& x) {
-  if (!is_complex(x.dtype())) return sign(x);
-  static const Pointwise f = [] {
-    Pointwise made;
-    made.name = "sgn";
-    made.c128 = complex_loop([](c128 z) { return z == 0.0 ? z : z / std::abs(z); });
-    return made;
-  }();
-  return differentiable_unary("SgnBackward0", kInput | kOutput, unary(f, x), x, [](const Tensor& g, const Tensor& z, const Tensor& s) {
-    // d sgn = (dz - s Re(conj(s) dz)) / |z|
-    Tensor size = abs(z), tangent = div(sub(g, mul(s, real(mul(conj(s), g)))), size);
-    return where(eq(size, wrapped_number(0)), scalar_tensor(0, g.dtype()), tangent);
-  });
-}
-
-Tensor conj(const Tensor& x) {
-  if (!is_complex(x.dtype())) return x;
-  static const Pointwise f = [] {
-    Pointwise made;
-    made.name = "conj";
-    made.c128 = complex_loop([](c128 z) { return std::conj(z); });
-    return made;
-  }();
-  return differentiable_unary("ConjBackward0", kNothing, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor&) { return conj(g); });
-}
-
-static Tensor part(const Tensor& x, int64_t which, const char* node) {
-  Dims strides = x.strides();
-  for (int64_t& stride : strides) stride *= 2;
-  Tensor result = view_of_storage(x.storage(), x.sizes(), strides, x.impl()->offset * 2 + which, to_real(x.dtype()));
-  TensorImpl* impl = result.impl();
-  impl->base = x.impl()->base ? x.impl()->base : x.ref();
-  impl->opaque_view = true;
-  impl->seen_version = x.version();
-  if (needs_gradient(x))
-    record(node, result, {x}, [which](const Tensor& g, Gradients& in) {
-      in[0] = which ? mul(g, wrapped_number(c128(0, 1))) : to_dtype(g, to_complex(g.dtype()));
-    });
-  return result;
-}
-Tensor real(const Tensor& x) { return is_complex(x.dtype()) ? part(x, 0, "RealBackward0") : x; }
-Tensor imag(const Tensor& x) {
-  if (!is_complex(x.dtype())) runtime_error("imag is not implemented for tensors with non-complex dtypes.");
-  return part(x, 1, "ImagBackward0");
-}
-
 /// condition ? a : b, for any dtype: both are gathered and chosen from as they are.
 template <class T>
 static void choose(const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
   auto* condition = static_cast<const T*>(in[0]);
   auto *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
-  for (int64_t i = 0; i < n; ++i) static_cast<T*>(out)[i] = condition[scalar[0] ? 0 : i] != T(0) ? a[scalar[1] ? 0 : i] : b[scalar[2] ? 0 : i];
+  for (int64_t i = 0; i < n; ++i)
+    static_cast<T*>(out)[i] = condition[scalar[0] ? 0 : i] != T(0) ? a[scalar[1] ? 0 : i] : b[scalar[2] ? 0 : i];
 }
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   static const Pointwise f{"where", false, false, choose<float>, choose<double>, choose<int64_t>, choose<c128>};
   if (condition.dtype() != Dtype::Bool && condition.dtype() != Dtype::U8)
-    runtime_error("where expected condition to be a boolean tensor, but got a tensor with dtype ", torch_name(condition.dtype()));
+    runtime_error("where expected condition to be a boolean tensor, but got a tensor with dtype ",
+                  torch_name(condition.dtype()));
   const Tensor values[] = {a, b};
   Dtype dtype = promote(values);
   const Tensor operands[] = {condition, a, b};
@@ -177,18 +140,26 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 static Tensor square(const Tensor& x) { return pow(x, wrapped_number(2)); }
 
+/// Computed in double precision, whatever the operands are.
+static Tensor float_power(const Tensor& base, const Tensor& exponent) {
+  Dtype dtype = is_complex(base.dtype()) || is_complex(exponent.dtype()) ? Dtype::C128 : Dtype::F64;
+  return pow(to_dtype(base, dtype), exponent.impl()->wrapped_number ? exponent : to_dtype(exponent, dtype));
+}
+static Tensor ldexp(const Tensor& x, const Tensor& exponent) { return mul(x, pow(wrapped_number(2.0), exponent)); }
+
 void register_power(Registry& r) {
   r.add("pow(Tensor self, Tensor|Scalar exponent) -> Tensor", pow, kInPlace);
-  r.add("pow.Scalar(Scalar self, Tensor exponent) -> Tensor", +[](const Scalar& base, const Tensor& exponent) { return pow(wrapped_number(base), exponent); }, kFunction);
+  r.add(
+      "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+      +[](const Scalar& base, const Tensor& exponent) { return pow(wrapped_number(base), exponent); }, kFunction);
+  r.add("float_power(Tensor self, Tensor|Scalar exponent) -> Tensor", float_power, kInPlaceByCopy);
+  r.add(
+      "float_power.Scalar(Scalar self, Tensor exponent) -> Tensor",
+      +[](const Scalar& base, const Tensor& exponent) { return float_power(wrapped_number(base), exponent); },
+      kFunction);
+  r.add("ldexp(Tensor self, Tensor other) -> Tensor", ldexp, kInPlaceByCopy);
   r.add("square(Tensor self) -> Tensor", square, kInPlace);
   r.add("sign(Tensor self) -> Tensor", sign, kInPlace);
-  r.add("sgn(Tensor self) -> Tensor", sgn, kInPlace);
-  r.add("conj(Tensor self) -> Tensor", conj);
-  r.add("conj_physical(Tensor self) -> Tensor", conj, kInPlaceByCopy);
-  r.add("resolve_conj(Tensor self) -> Tensor", +[](const Tensor& x) { return x; });
-  r.add("resolve_neg(Tensor self) -> Tensor", +[](const Tensor& x) { return x; });
-  r.add("real(Tensor self) -> Tensor", real, kFunction);
-  r.add("imag(Tensor self) -> Tensor", imag, kFunction);
   r.add("where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other) -> Tensor", where);
 }
 

@@ -46,9 +46,7 @@ def threshold(input: ondol.Tensor, threshold: float, value: float, inplace: bool
     return _nn.threshold_(input, threshold, value) if inplace else _nn.threshold(input, threshold, value)
 
 
-def hardtanh(
-    input: ondol.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> ondol.Tensor:
+def hardtanh(input: ondol.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> ondol.Tensor:
     """x limited to [min_val, max_val].
 
     Raises:

@@ -135,18 +135,14 @@ def _check_dimensions(
     """Whether the inputs are batched; complains where their dimensions do not go together."""
     dims = query.dim()
     if dims not in (2, 3):
-        raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor"
-        )
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor")
     if key.dim() != dims or value.dim() != dims:
         raise AssertionError(
             f"For {'batched (3-D)' if dims == 3 else 'unbatched (2-D)'} `query`, expected `key` and `value` to be "
             f"{dims}-D but found {key.dim()}-D and {value.dim()}-D tensors respectively"
         )
     if key.shape[:-1] != value.shape[:-1]:
-        raise AssertionError(
-            f"key's sequence and batch dims {key.shape[:-1]} do not match value's {value.shape[:-1]}"
-        )
+        raise AssertionError(f"key's sequence and batch dims {key.shape[:-1]} do not match value's {value.shape[:-1]}")
     if key_padding_mask is not None and key_padding_mask.dim() != dims - 1:
         raise AssertionError(
             f"For {dims}-D `query`, expected `key_padding_mask` to be `None` or {dims - 1}-D but found "
@@ -172,9 +168,7 @@ def _additive(mask: ondol.Tensor | None, like: ondol.Tensor, name: str) -> ondol
     return mask
 
 
-def _three_dimensional(
-    mask: ondol.Tensor | None, heads: int, target_len: int, source_len: int
-) -> ondol.Tensor | None:
+def _three_dimensional(mask: ondol.Tensor | None, heads: int, target_len: int, source_len: int) -> ondol.Tensor | None:
     if mask is None:
         return None
     expected = (target_len, source_len) if mask.dim() == 2 else (heads, target_len, source_len)

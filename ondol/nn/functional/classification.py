@@ -7,7 +7,8 @@ from typing import Any
 import ondol
 from ondol._native import nn as _nn
 
-from .._reduction import check, chosen, reduce as reduced
+from .._reduction import check, chosen
+from .._reduction import reduce as reduced
 from .activation import logsigmoid
 
 __all__ = [

@@ -165,7 +165,9 @@ def _check_bags(
             f"sequences. However, found offsets of type {type(offsets)}"
         )
     if input.dim() == 1 and not isinstance(offsets, ondol.Tensor):
-        raise ValueError("offsets has to be a 1D Tensor but got None" if offsets is None else "offsets must be a Tensor")
+        raise ValueError(
+            "offsets has to be a 1D Tensor but got None" if offsets is None else "offsets must be a Tensor"
+        )
     if input.dim() == 1 and offsets.dim() != 1:
         raise ValueError("offsets has to be a 1D Tensor")
     if input.dim() not in (1, 2):
@@ -188,7 +190,8 @@ def _check_offsets(offsets: ondol.Tensor, input: ondol.Tensor) -> None:
         raise RuntimeError(f"offsets[0] has to be 0, i.e., the first sequence has to start at 0. Got {int(offsets[0])}")
     if int(offsets[-1]) > input.numel():
         raise RuntimeError(
-            f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of {int(offsets[-1])}"
+            f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of "
+            f"{int(offsets[-1])}"
         )
 
 

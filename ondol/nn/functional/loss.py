@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import ondol
 
-from .._reduction import check, chosen, reduce as reduced
+from .._reduction import check, chosen
+from .._reduction import reduce as reduced
 from .activation import logsigmoid
 from .distance import pairwise_distance
 
@@ -314,11 +315,13 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if target.dim() == 1 and (input1.dim() != 2 or input2.dim() != 2):
         raise RuntimeError(
-            f"1D target tensor expects 2D input tensors, but found inputs with sizes {input1.size()} and {input2.size()}."
+            f"1D target tensor expects 2D input tensors, but found inputs with sizes {input1.size()} "
+            f"and {input2.size()}."
         )
     if target.dim() == 0 and (input1.dim() != 1 or input2.dim() != 1):
         raise RuntimeError(
-            f"0D target tensor expects 1D input tensors, but found inputs with sizes {input1.size()} and {input2.size()}."
+            f"0D target tensor expects 1D input tensors, but found inputs with sizes {input1.size()} "
+            f"and {input2.size()}."
         )
     tiny = 1e-12
     squares1, squares2 = (x.pow(2).sum(target.dim()) + tiny for x in (input1, input2))

@@ -9,9 +9,7 @@ import ondol
 __all__ = ["pad"]
 
 
-def pad(
-    input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> ondol.Tensor:
+def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> ondol.Tensor:
     """Make a tensor larger at its borders, or smaller by negative numbers.
 
     Args:
@@ -95,7 +93,9 @@ def _continue(tensor: ondol.Tensor, dim: int, left: int, right: int, mode: str) 
             f"padding ({left}, {right}) at dimension {dim} of input {list(tensor.shape)}"
         )
     if size + left + right < (0 if mode == "circular" else 1):
-        raise RuntimeError(f"Negative padding ({left}, {right}) leaves nothing of dimension {dim}, which has size {size}")
+        raise RuntimeError(
+            f"Negative padding ({left}, {right}) leaves nothing of dimension {dim}, which has size {size}"
+        )
     cropped = _crop(tensor, dim, min(left, 0), min(right, 0))
     source = cropped if mode == "circular" else tensor  # what is cut off does not come round again
     before, after = _PIECES[mode](source, dim, source.shape[dim], max(left, 0), max(right, 0))

@@ -210,7 +210,7 @@ def _lp_pool(
     return (mean.sign() * mean.abs().relu()).mul(math.prod(kernel_size)).pow(1.0 / p)
 
 
-# ------------------------------------------------------------------------------------------------------ fractional pools
+# ----------------------------------------------------------------------------------------------------- fractional pools
 
 
 def fractional_max_pool2d_with_indices(
@@ -306,7 +306,7 @@ def _fractional_max_pool(
         shape[2 + d], shape[2 + dims + d] = out, k
         flat_index = flat_index * size + places.reshape(shape)
     flat_index = flat_index.reshape(n, c, math.prod(outputs), math.prod(kernel))
-    windows = batch.reshape(n, c, 1, -1).expand(-1, -1, flat_index.shape[2], -1).gather(3, flat_index)
+    windows = batch.reshape(n, c, 1, math.prod(spatial)).expand(-1, -1, flat_index.shape[2], -1).gather(3, flat_index)
     values, which = windows.max(dim=3)
     indices = flat_index.gather(3, which.unsqueeze(3)).squeeze(3)
     shape = (*input.shape[:-dims], *outputs)
@@ -353,7 +353,13 @@ def max_unpool3d(
 
 
 def _max_unpool(
-    input: ondol.Tensor, indices: ondol.Tensor, kernel_size: Sizes, stride: Sizes, padding: Sizes, wanted: Any, dims: int
+    input: ondol.Tensor,
+    indices: ondol.Tensor,
+    kernel_size: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    wanted: Any,
+    dims: int,
 ) -> ondol.Tensor:
     name = f"max_unpool{dims}d"
     if input.dim() not in (dims + 1, dims + 2):
@@ -370,7 +376,7 @@ def _max_unpool(
     output_size = _unpool_size(input, kernel, stride, _each(padding, dims), wanted, dims)
     leading, volume = input.shape[:-dims], math.prod(output_size)
     flat = indices.reshape(*leading, -1)
-    if flat.numel() and not (0 <= int(flat.min()) and int(flat.max()) < volume):
+    if flat.numel() and not (int(flat.min()) >= 0 and int(flat.max()) < volume):
         worst = int(flat.min()) if int(flat.min()) < 0 else int(flat.max())
         raise RuntimeError(f"Found an invalid max index: {worst} (output volumes are of size {list(output_size)})")
     zeros = input.new_zeros((*leading, volume))

@@ -14,9 +14,13 @@ from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool
 from .resampling import resize
 
 __all__ = [
+    "GRID_SAMPLE_INTERPOLATION_MODES", "GRID_SAMPLE_PADDING_MODES",
     "affine_grid", "channel_shuffle", "fold", "grid_sample", "interpolate", "native_channel_shuffle", "pixel_shuffle",
     "pixel_unshuffle", "unfold", "upsample", "upsample_bilinear", "upsample_nearest",
 ]  # fmt: skip
+
+GRID_SAMPLE_INTERPOLATION_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
+GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
 
 _AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 _DIMS_OF_MODE = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
@@ -64,7 +68,9 @@ def interpolate(
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         scales = None
     if antialias and not (mode in ("bilinear", "bicubic") and dims == 2):
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     if dims not in (1, 2, 3):
         raise NotImplementedError(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the modes: nearest | "
@@ -79,16 +85,14 @@ def interpolate(
             if known
             else f"unknown mode {mode!r}: use nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact"
         )
-    if input.numel() == 0 and 0 in input.shape[1:] or min(sizes) <= 0:
+    if (input.numel() == 0 and 0 in input.shape[1:]) or min(sizes) <= 0:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(input.shape)} and output {sizes}"
         )
     return resize(input, sizes, scales, mode, bool(align_corners), antialias)
 
 
-def _output_sizes(
-    input: ondol.Tensor, size: Any, scale_factor: Any, dims: int
-) -> tuple[list[int], list[float] | None]:
+def _output_sizes(input: ondol.Tensor, size: Any, scale_factor: Any, dims: int) -> tuple[list[int], list[float] | None]:
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is None and scale_factor is None:
@@ -126,7 +130,7 @@ def upsample_bilinear(input: ondol.Tensor, size: Any = None, scale_factor: Any =
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
-# ---------------------------------------------------------------------------------------------------- spatial transformers
+# ------------------------------------------------------------------------------------------------ spatial transformers
 
 
 def affine_grid(theta: ondol.Tensor, size: Sequence[int], align_corners: bool | None = None) -> ondol.Tensor:
@@ -197,8 +201,7 @@ def grid_sample(
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(
-            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
-            f"but got: '{mode}'"
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
@@ -242,7 +245,7 @@ def _check_grid(input: ondol.Tensor, grid: ondol.Tensor, mode: str) -> None:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
 
 
-# -------------------------------------------------------------------------------------------------------- rearrangements
+# ---------------------------------------------------------------------------------------------------- rearrangements
 
 
 def pixel_shuffle(input: ondol.Tensor, upscale_factor: int) -> ondol.Tensor:
@@ -281,7 +284,8 @@ def pixel_unshuffle(input: ondol.Tensor, downscale_factor: int) -> ondol.Tensor:
     for name, size in (("height", height), ("width", width)):
         if size % r:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but {size} is not divisible by {r}"
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
+                f"but {size} is not divisible by {r}"
             )
     n = len(batch)
     split = input.reshape(*batch, channels, height // r, r, width // r, r)
@@ -307,9 +311,7 @@ def channel_shuffle(input: ondol.Tensor, groups: int) -> ondol.Tensor:
 native_channel_shuffle = channel_shuffle
 
 
-def unfold(
-    input: ondol.Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> ondol.Tensor:
+def unfold(input: ondol.Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> ondol.Tensor:
     """The patches of an image as columns: (N, C, H, W) → (N, C · ∏ kernel_size, L).
 
     >>> ondol.nn.functional.unfold(ondol.arange(4.0).view(1, 1, 2, 2), 2)[0, :, 0]
@@ -322,9 +324,7 @@ def fold(
     input: ondol.Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> ondol.Tensor:
     """The sum of patches at their places: the transpose of `unfold`, (N, C · ∏ kernel_size, L) → (N, C, H, W)."""
-    return _nn.col2im(
-        input, _pair(output_size), _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride)
-    )
+    return _nn.col2im(input, _pair(output_size), _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride))
 
 
 def _pair(x: Any) -> list[int]:

@@ -15,7 +15,6 @@ from . import (
     linear,
     linear_cross_entropy_options,
     loss,
-    module,
     normalization,
     padding,
     pixelshuffle,
@@ -39,7 +38,7 @@ from .instancenorm import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .linear_cross_entropy_options import *  # noqa: F403
 from .loss import *  # noqa: F403
-from .module import Module
+from .module import Module as Module
 from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pixelshuffle import *  # noqa: F403

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ondol
 
+from ..parameter import is_lazy
+
 if TYPE_CHECKING:
     from .module import Module
 
@@ -27,7 +29,9 @@ def apply_to_tensors(module: Module, fn: Callable[[ondol.Tensor], ondol.Tensor])
             if gradient is not None:
                 parameter.grad = new_gradient
     for name, buffer in module._buffers.items():
-        if buffer is not None:
+        if is_lazy(buffer):
+            buffer.data = fn(buffer.data)  # stays lazy
+        elif buffer is not None:
             module._buffers[name] = fn(buffer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import warnings
 from collections import OrderedDict
@@ -236,7 +237,9 @@ def _attach_regular_backward_hooks(module: Module, output: Any, hooks: list[Call
     """The deprecated kind: hooks on the node that made the (first) output."""
     tensor = output
     while not isinstance(tensor, ondol.Tensor):
-        tensor = next((v for v in tensor.values() if isinstance(v, ondol.Tensor))) if isinstance(tensor, dict) else tensor[0]
+        tensor = (
+            next(v for v in tensor.values() if isinstance(v, ondol.Tensor)) if isinstance(tensor, dict) else tensor[0]
+        )
     if tensor.grad_fn is None:
         return
     for hook in hooks:
@@ -260,15 +263,11 @@ class Whereabouts:
         """Prefix the path with the way from `module` down; false where there is none."""
         if module is self.outermost:
             return False
-        for name, child in module._modules.items():
-            if child is self.outermost:
-                break
-        else:
-            for name, child in module.named_modules():  # noqa: B007 (the name found is used below)
-                if child is self.outermost:
-                    break
-            else:
-                return False
+        children = module._modules.items()  # most often it is one of them
+        below = itertools.chain(children, module.named_modules())
+        name = next((name for name, child in below if child is self.outermost), None)
+        if name is None:
+            return False
         self.path = f"{name}.{self.path}" if self.path else name
         self.outermost = module
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -282,10 +281,11 @@ class _Transfer:
 
     def __call__(self) -> None:
         source, destination = self.source, self.destination
-        if destination.dim() == 0 and source.dim() == 1 and source.numel() == 1 and not is_lazy(destination):
+        if is_lazy(destination):
+            if not is_lazy(source) and not self.assign:
+                destination.materialize(source.shape)
+        elif destination.dim() == 0 and source.dim() == 1:
             source = source[0]  # scalars were saved with one dimension before PyTorch 0.4
-        if is_lazy(destination) and not is_lazy(source) and not self.assign:
-            destination.materialize(source.shape)
         if self.assign:
             if isinstance(destination, Parameter) and not isinstance(source, Parameter):
                 source = Parameter(source, requires_grad=destination.requires_grad)
@@ -376,13 +376,17 @@ def _hints(plan: Plan) -> list[str]:
     elif plan.missing:
         for prefix, why in _WRAPPERS.items():
             if all(key.startswith(prefix) for key in plan.missing):
-                hints.append(f'every missing key starts with "{prefix}": the model is wrapped, not {why}; add the prefix')
+                hints.append(
+                    f'every missing key starts with "{prefix}": the model is wrapped, not {why}; add the prefix'
+                )
     if any(error.startswith("size mismatch") for error in plan.errors):
         hints += _transposition_hints(plan)
     return hints
 
 
 def _renaming_hints(missing: list[str], unexpected: list[str], limit: int = 10) -> list[str]:
+    import difflib  # only a failure needs it
+
     hints = []
     for key in missing[:limit]:
         close = difflib.get_close_matches(key, unexpected, n=1, cutoff=0.75)
@@ -396,7 +400,8 @@ def _transposition_hints(plan: Plan) -> list[str]:
     current = {**dict(plan.root.named_parameters()), **dict(plan.root.named_buffers())}
     for key, destination in current.items():
         source = plan.state_dict.get(key)
-        if isinstance(source, ondol.Tensor) and not is_lazy(destination) and source.dim() == destination.dim() == 2:
-            if source.shape != destination.shape and source.shape == destination.t().shape:
-                hints.append(f'"{key}" has the transposed shape; pass `{key.rsplit(".", 1)[-1]}.t()`')
+        if not isinstance(source, ondol.Tensor) or is_lazy(destination) or not source.dim() == destination.dim() == 2:
+            continue
+        if source.shape != destination.shape and source.shape == destination.t().shape:
+            hints.append(f'"{key}" has the transposed shape; pass `{key.rsplit(".", 1)[-1]}.t()`')
     return hints

@@ -13,9 +13,35 @@ from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
-    "LogSoftmax", "Mish", "MultiheadAttention", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax",
-    "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "MultiheadAttention",
+    "PReLU",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]  # fmt: skip
 
 
@@ -26,7 +52,6 @@ class Threshold(Module):
     tensor([20.,  1.])
     """
 
-    __constants__ = ["threshold", "value", "inplace"]
     threshold: float
     value: float
     inplace: bool
@@ -49,7 +74,6 @@ def _inplace(module: Any, before: str = "") -> str:
 class _InplaceActivation(Module):
     """An activation whose one choice is whether it overwrites its input."""
 
-    __constants__ = ["inplace"]
     inplace: bool
 
     def __init__(self, inplace: bool = False) -> None:
@@ -78,7 +102,6 @@ class RReLU(Module):
     tensor([-0.2000,  2.0000])
     """
 
-    __constants__ = ["lower", "upper", "inplace"]
     lower: float
     upper: float
     inplace: bool
@@ -101,7 +124,6 @@ class Hardtanh(Module):
     tensor([-2.,  1.])
     """
 
-    __constants__ = ["min_val", "max_val", "inplace"]
     min_val: float
     max_val: float
     inplace: bool
@@ -204,7 +226,7 @@ class Hardswish(_InplaceActivation):
     """x · hardsigmoid(x) (Howard et al. 2019).
 
     >>> ondol.nn.Hardswish()(ondol.tensor([-3.0, 3.0]))
-    tensor([-0.,  3.])
+    tensor([-0., 3.])
     """
 
     def extra_repr(self) -> str:
@@ -221,7 +243,6 @@ class ELU(Module):
     tensor([-0.6321,  1.0000])
     """
 
-    __constants__ = ["alpha", "inplace"]
     alpha: float
     inplace: bool
 
@@ -243,7 +264,6 @@ class CELU(Module):
     tensor([-0.7869,  1.0000])
     """
 
-    __constants__ = ["alpha", "inplace"]
     alpha: float
     inplace: bool
 
@@ -278,7 +298,6 @@ class GLU(Module):
     torch.Size([4, 1])
     """
 
-    __constants__ = ["dim"]
     dim: int
 
     def __init__(self, dim: int = -1) -> None:
@@ -299,7 +318,6 @@ class GELU(Module):
     tensor([0.0000, 0.8413])
     """
 
-    __constants__ = ["approximate"]
     approximate: str
 
     def __init__(self, approximate: str = "none") -> None:
@@ -320,7 +338,6 @@ class Hardshrink(Module):
     tensor([0., 1.])
     """
 
-    __constants__ = ["lambd"]
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -341,7 +358,6 @@ class LeakyReLU(Module):
     tensor([-0.1000,  1.0000])
     """
 
-    __constants__ = ["inplace", "negative_slope"]
     inplace: bool
     negative_slope: float
 
@@ -374,7 +390,6 @@ class Softplus(Module):
     tensor([0.6931])
     """
 
-    __constants__ = ["beta", "threshold"]
     beta: float
     threshold: float
 
@@ -396,7 +411,6 @@ class Softshrink(Module):
     tensor([0.0000, 0.5000])
     """
 
-    __constants__ = ["lambd"]
     lambd: float
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -421,7 +435,6 @@ class PReLU(Module):
     [-0.25, 1.0]
     """
 
-    __constants__ = ["num_parameters"]
     num_parameters: int
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
@@ -465,7 +478,6 @@ class Tanhshrink(Module):
 class _AlongDimension(Module):
     """A softmax along a dimension."""
 
-    __constants__ = ["dim"]
     dim: int | None
 
     def __init__(self, dim: int | None = None) -> None:
@@ -548,7 +560,6 @@ class MultiheadAttention(Module):
     [torch.Size([3, 5, 8]), torch.Size([3, 5, 5])]
     """
 
-    __constants__ = ["batch_first"]
     bias_k: Parameter | None
     bias_v: Parameter | None
 

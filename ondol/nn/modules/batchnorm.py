@@ -22,7 +22,6 @@ class _NormBase(Module):
     """What batch and instance normalization share: weight and bias, running mean and variance."""
 
     _version = 2
-    __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
     num_features: int
     eps: float
     momentum: float | None
@@ -214,7 +213,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         if not self.has_uninitialized_params():
             return
         self.num_features = input.shape[1]
-        for name, tensor in self._lazy_tensors():
+        for _, tensor in self._lazy_tensors():
             tensor.materialize((self.num_features,))
         self.reset_parameters()
 
@@ -253,5 +252,3 @@ class SyncBatchNorm(_BatchNorm):
         raise NotImplementedError(
             "SyncBatchNorm is not supported: ondol does not train in several processes; keep the BatchNorm layers"
         )
-
-

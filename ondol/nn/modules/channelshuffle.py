@@ -17,7 +17,6 @@ class ChannelShuffle(Module):
     tensor([0., 2., 1., 3.])
     """
 
-    __constants__ = ["groups"]
     groups: int
 
     def __init__(self, groups: int) -> None:

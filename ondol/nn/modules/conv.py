@@ -34,10 +34,6 @@ _ARGUMENTS = """
 class _ConvNd(Module):
     """What all convolutions share: arguments, parameters and how they are born."""
 
-    __constants__ = [
-        "stride", "padding", "dilation", "groups", "padding_mode", "output_padding", "in_channels", "out_channels",
-        "kernel_size",
-    ]  # fmt: skip
     in_channels: int
     out_channels: int
     kernel_size: tuple[int, ...]
@@ -76,7 +72,9 @@ class _ConvNd(Module):
         self._reversed_padding_repeated_twice = self._paddings_for_pad()
         channels = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
         self.weight = Parameter(ondol.empty((*channels, *kernel_size), device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(ondol.empty(out_channels, device=device, dtype=dtype)) if bias else None)
+        self.register_parameter(
+            "bias", Parameter(ondol.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        )
         self.reset_parameters()
 
     def _paddings_for_pad(self) -> list[int] | tuple[int, ...]:
@@ -286,9 +284,7 @@ class _ConvTransposeNd(_ConvNd):
             in_channels, out_channels, *sizes, True, each(output_padding), groups, bias, padding_mode, device, dtype
         )
 
-    def _transpose(
-        self, function: Callable, input: ondol.Tensor, output_size: list[int] | None
-    ) -> ondol.Tensor:
+    def _transpose(self, function: Callable, input: ondol.Tensor, output_size: list[int] | None) -> ondol.Tensor:
         output_padding = self._output_padding(input, output_size)
         return function(
             input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups, self.dilation
@@ -519,9 +515,7 @@ class LazyConvTranspose1d(_LazyConvXdMixin, ConvTranspose1d):  # type: ignore[mi
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode
-        )
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
         self._make_lazy(out_channels, bias, device, dtype)
 
 
@@ -548,9 +542,7 @@ class LazyConvTranspose2d(_LazyConvXdMixin, ConvTranspose2d):  # type: ignore[mi
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode
-        )
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
         self._make_lazy(out_channels, bias, device, dtype)
 
 
@@ -577,7 +569,5 @@ class LazyConvTranspose3d(_LazyConvXdMixin, ConvTranspose3d):  # type: ignore[mi
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode
-        )
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
         self._make_lazy(out_channels, bias, device, dtype)

@@ -17,7 +17,6 @@ class PairwiseDistance(Module):
     tensor([2.0000])
     """
 
-    __constants__ = ["norm", "eps", "keepdim"]
     norm: float
     eps: float
     keepdim: bool
@@ -37,7 +36,6 @@ class CosineSimilarity(Module):
     tensor([1.0000])
     """
 
-    __constants__ = ["dim", "eps"]
     dim: int
     eps: float
 

@@ -18,7 +18,6 @@ class Flatten(Module):
     torch.Size([32, 25])
     """
 
-    __constants__ = ["start_dim", "end_dim"]
     start_dim: int
     end_dim: int
 
@@ -40,20 +39,24 @@ class Unflatten(Module):
     torch.Size([2, 2, 5, 5])
     """
 
-    __constants__ = ["dim", "unflattened_size"]
     dim: int
     unflattened_size: Any
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
         if not isinstance(dim, int):
-            raise TypeError(f"invalid argument type for dim parameter: {type(dim).__name__} (named tensors are unsupported)")
+            raise TypeError(
+                f"invalid argument type for dim parameter: {type(dim).__name__} (named tensors are unsupported)"
+            )
         if not isinstance(unflattened_size, (tuple, list)):
-            raise TypeError(f"unflattened_size must be a tuple or list, but found type {type(unflattened_size).__name__}")
+            raise TypeError(
+                f"unflattened_size must be a tuple or list, but found type {type(unflattened_size).__name__}"
+            )
         for i, size in enumerate(unflattened_size):
             if not isinstance(size, int):
                 raise TypeError(
-                    f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}"
+                    f"unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(size).__name__} at pos {i}"
                 )
         self.dim, self.unflattened_size = dim, unflattened_size
 

@@ -51,7 +51,9 @@ class _InstanceNorm(_NormBase):
         channels = input.size(input.dim() - self._no_batch_dim)
         if channels != self.num_features:
             if self.affine:
-                raise ValueError(f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {channels}.")
+                raise ValueError(
+                    f"expected input's size at dim=1 to match num_features ({self.num_features}), but got: {channels}."
+                )
             warnings.warn(
                 f"input's size at dim=1 does not match num_features. You can silence this warning by not passing in "
                 f"num_features, which is not used because affine={self.affine}"

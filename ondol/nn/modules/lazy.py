@@ -66,7 +66,9 @@ class LazyModuleMixin:
             module.__class__ = module.cls_to_become
 
     def _replicate_for_data_parallel(self) -> None:
-        raise RuntimeError("Modules with uninitialized parameters can't be used with DataParallel. Run a dummy forward.")
+        raise RuntimeError(
+            "Modules with uninitialized parameters can't be used with DataParallel. Run a dummy forward."
+        )
 
 
 def warn_lazy() -> None:

@@ -27,7 +27,6 @@ __all__ = [
 
 class _Loss(Module):
     reduction: str
-    __constants__ = ["reduction"]
 
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
@@ -71,7 +70,6 @@ class NLLLoss(_WeightedLoss):
     tensor(1.)
     """
 
-    __constants__ = ["ignore_index", "reduction"]
     ignore_index: int
 
     def __init__(
@@ -86,9 +84,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: ondol.Tensor, target: ondol.Tensor) -> ondol.Tensor:
-        return F.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class NLLLoss2d(NLLLoss):
@@ -97,8 +93,6 @@ class NLLLoss2d(NLLLoss):
 
 class PoissonNLLLoss(_Loss):
     """exp(x) − y · x, or x − y · log(x + eps) without `log_input`; with `full`, plus Stirling's estimate of log y!."""
-
-    __constants__ = ["log_input", "full", "eps", "reduction"]
 
     def __init__(
         self,
@@ -121,8 +115,6 @@ class PoissonNLLLoss(_Loss):
 class GaussianNLLLoss(_Loss):
     """(log(v) + (x − y)² / v) / 2, v = max(var, eps) (Nix & Weigend 1994)."""
 
-    __constants__ = ["full", "eps", "reduction"]
-
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(None, None, reduction)
         self.full, self.eps = full, eps
@@ -133,8 +125,6 @@ class GaussianNLLLoss(_Loss):
 
 class KLDivLoss(_Loss):
     """y · (log y − x) of log probabilities x; `reduction="batchmean"` gives the divergence itself."""
-
-    __constants__ = ["reduction"]
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
@@ -185,8 +175,6 @@ class BCEWithLogitsLoss(_Loss):
 class HingeEmbeddingLoss(_Loss):
     """x where y = 1, max(0, margin − x) where y = −1."""
 
-    __constants__ = ["margin", "reduction"]
-
     def __init__(
         self, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
     ) -> None:
@@ -200,16 +188,12 @@ class HingeEmbeddingLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """Σ over classes j in y and i not in y of max(0, 1 − (x[j] − x[i])) / C."""
 
-    __constants__ = ["reduction"]
-
     def forward(self, input: ondol.Tensor, target: ondol.Tensor) -> ondol.Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
     """(x − y)² / (2 · beta) where |x − y| < beta, else |x − y| − beta / 2 (Girshick 2015)."""
-
-    __constants__ = ["reduction"]
 
     def __init__(
         self, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
@@ -224,8 +208,6 @@ class SmoothL1Loss(_Loss):
 class HuberLoss(_Loss):
     """(x − y)² / 2 where |x − y| ≤ delta, else delta · (|x − y| − delta / 2) (Huber 1964)."""
 
-    __constants__ = ["reduction", "delta"]
-
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.delta = delta
@@ -236,8 +218,6 @@ class HuberLoss(_Loss):
 
 class SoftMarginLoss(_Loss):
     """log(1 + exp(−y · x))."""
-
-    __constants__ = ["reduction"]
 
     def forward(self, input: ondol.Tensor, target: ondol.Tensor) -> ondol.Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
@@ -255,7 +235,6 @@ class CrossEntropyLoss(_WeightedLoss):
     tensor(0.6931)
     """
 
-    __constants__ = ["ignore_index", "reduction", "label_smoothing"]
     ignore_index: int
     label_smoothing: float
 
@@ -289,8 +268,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     >>> loss(ondol.zeros(2, 4), ondol.tensor([0, 2])).detach()
     tensor(1.0986)
     """
-
-    __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
 
     def __init__(
         self,
@@ -343,16 +320,12 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over the classes of −w · (y · log σ(x) + (1 − y) · log σ(−x))."""
 
-    __constants__ = ["reduction"]
-
     def forward(self, input: ondol.Tensor, target: ondol.Tensor) -> ondol.Tensor:
         return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_Loss):
     """1 − cos(x₁, x₂) where y = 1, max(0, cos(x₁, x₂) − margin) where y = −1."""
-
-    __constants__ = ["margin", "reduction"]
 
     def __init__(
         self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
@@ -367,8 +340,6 @@ class CosineEmbeddingLoss(_Loss):
 class MarginRankingLoss(_Loss):
     """max(0, −y · (x₁ − x₂) + margin)."""
 
-    __constants__ = ["margin", "reduction"]
-
     def __init__(
         self, margin: float = 0.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
     ) -> None:
@@ -381,8 +352,6 @@ class MarginRankingLoss(_Loss):
 
 class MultiMarginLoss(_WeightedLoss):
     """Σ over the wrong classes i of max(0, margin − x[y] + x[i])ᵖ · w[y] / C."""
-
-    __constants__ = ["p", "margin", "reduction"]
 
     def __init__(
         self,
@@ -409,8 +378,6 @@ class MultiMarginLoss(_WeightedLoss):
 class TripletMarginLoss(_Loss):
     """max(0, d(a, p) − d(a, n) + margin), d the p-norm of the difference (Balntas et al. 2016)."""
 
-    __constants__ = ["margin", "p", "eps", "swap", "reduction"]
-
     def __init__(
         self,
         margin: float = 1.0,
@@ -435,8 +402,6 @@ class TripletMarginLoss(_Loss):
 class TripletMarginWithDistanceLoss(_Loss):
     """`TripletMarginLoss` with a distance of one's own; `nn.PairwiseDistance` if `None`."""
 
-    __constants__ = ["margin", "swap", "reduction"]
-
     def __init__(
         self,
         *,
@@ -449,7 +414,9 @@ class TripletMarginWithDistanceLoss(_Loss):
 
         super().__init__(reduction=reduction)
         if margin <= 0:
-            raise ValueError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
+            raise ValueError(
+                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
+            )
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin, self.swap = margin, swap
 
@@ -467,8 +434,6 @@ class TripletMarginWithDistanceLoss(_Loss):
 
 class CTCLoss(_Loss):
     """−log of the probability of a label sequence, summed over all alignments (Graves et al. 2006)."""
-
-    __constants__ = ["blank", "reduction"]
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
         super().__init__(reduction=reduction)

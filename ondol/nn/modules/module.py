@@ -15,6 +15,7 @@ from ._convert import apply_to_tensors, parse_to
 from ._hooks import *  # noqa: F403  (register_module_…: public names of this file)
 from ._hooks import __all__ as _global_hook_names
 from ._hooks import add_hook, call_with_hooks, note_whereabouts, replaced_by_hooks
+from ._messages import absent, broken_path, type_name
 from ._printing import repr_tree
 from ._state_dict import EXTRA_STATE_KEY, _IncompatibleKeys
 from ._traversal import children_first, named_members, parents_first, walk
@@ -164,9 +165,7 @@ class Module:
         elif isinstance(value, Module):
             self._require_init("module")
             self._forget(name, ("__dict__", "_parameters", "_buffers"))
-            stores["_modules"][name] = replaced_by_hooks(
-                _hooks._global_module_registration_hooks, self, name, value
-            )
+            stores["_modules"][name] = replaced_by_hooks(_hooks._global_module_registration_hooks, self, name, value)
         elif "_parameters" in stores and self._is_registered(name):
             self._refuse(name, value)
         else:
@@ -207,7 +206,7 @@ class Module:
 
     def _refuse(self, name: str, value: Any) -> None:
         """A parameter, child or buffer is only replaced by one of its kind or by `None`."""
-        kind = value.type() if isinstance(value, ondol.Tensor) else _type_name(value)
+        kind = value.type() if isinstance(value, ondol.Tensor) else type_name(value)
         if name in self._parameters:
             hint = (
                 f"wrap it in nn.Parameter(...), or set its values with `.{name}.data = ...`"
@@ -260,7 +259,7 @@ class Module:
         if param is not None:
             if not isinstance(param, Parameter):
                 raise TypeError(
-                    f"cannot assign '{_type_name(param)}' object to parameter '{name}' "
+                    f"cannot assign '{type_name(param)}' object to parameter '{name}' "
                     f"(torch.nn.Parameter or None required): wrap it in nn.Parameter(...)"
                 )
             if param.grad_fn is not None:
@@ -284,11 +283,10 @@ class Module:
         """
         self._require_init("buffer")
         self._check_name("buffer", name, self._buffers)
-        if tensor is not None:
-            if not isinstance(tensor, ondol.Tensor):
-                raise TypeError(
-                    f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
-                )
+        if tensor is not None and not isinstance(tensor, ondol.Tensor):
+            raise TypeError(
+                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         tensor = replaced_by_hooks(_hooks._global_buffer_registration_hooks, self, name, tensor)
         self._buffers[name] = tensor
         if persistent:
@@ -304,7 +302,7 @@ class Module:
             KeyError: if the name is taken, empty or has a dot.
         """
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{_type_name(module)} is not a Module subclass")
+            raise TypeError(f"{type_name(module)} is not a Module subclass")
         self._require_init("module")
         self._check_name("module", name, self._modules)
         self._modules[name] = replaced_by_hooks(_hooks._global_module_registration_hooks, self, name, module)
@@ -315,7 +313,7 @@ class Module:
 
     def _check_name(self, kind: str, name: Any, store: dict) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {_type_name(name)}")
+            raise TypeError(f"{kind} name should be a string. Got {type_name(name)}")
         if "." in name:
             got = f", got: {name}" if kind == "module" else ""
             raise KeyError(f'{kind} name can\'t contain "."{got}')
@@ -337,7 +335,7 @@ class Module:
         for name in target.split(".") if target else ():
             child = getattr(module, name, None)
             if not isinstance(child, Module):
-                raise AttributeError(_broken_path(module, walked, name, target))
+                raise AttributeError(broken_path(module, walked, name, target))
             module = child
             walked.append(name)
         return module
@@ -357,7 +355,7 @@ class Module:
         parent = self.get_submodule(".".join(path))
         current = getattr(parent, name, None)
         if (current is None and strict) or (current is not None and not isinstance(current, Module)):
-            raise AttributeError(_broken_path(parent, path, name, target))
+            raise AttributeError(broken_path(parent, path, name, target))
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
@@ -368,10 +366,10 @@ class Module:
         """
         owner, path, name = self._owner_of(target)
         if not hasattr(owner, name):
-            raise AttributeError(_absent(owner, path, name, "parameter", owner._parameters))
+            raise AttributeError(absent(owner, path, name, "parameter", owner._parameters))
         parameter = getattr(owner, name)
         if not isinstance(parameter, Parameter):
-            raise AttributeError(f"`{name}` is not an nn.Parameter: {target} is a {_type_name(parameter)}")
+            raise AttributeError(f"`{name}` is not an nn.Parameter: {target} is a {type_name(parameter)}")
         return parameter
 
     def get_buffer(self, target: str) -> ondol.Tensor:
@@ -382,9 +380,9 @@ class Module:
         """
         owner, path, name = self._owner_of(target)
         if not hasattr(owner, name):
-            raise AttributeError(_absent(owner, path, name, "buffer", owner._buffers))
+            raise AttributeError(absent(owner, path, name, "buffer", owner._buffers))
         if name not in owner._buffers:
-            raise AttributeError(f"`{name}` is not a buffer: {target} is a {_type_name(getattr(owner, name))}")
+            raise AttributeError(f"`{name}` is not a buffer: {target} is a {type_name(getattr(owner, name))}")
         return owner._buffers[name]  # type: ignore[return-value]
 
     def _owner_of(self, target: str) -> tuple[Module, list[str], str]:
@@ -782,27 +780,3 @@ class Module:
 
     def __repr__(self) -> str:
         return repr_tree(self)
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    module = kind.__module__
-    if module in (None, "builtins"):
-        return kind.__name__
-    if module.split(".")[0] == "ondol":
-        module = "torch" + module[len("ondol") :]
-    return f"{module}.{kind.__qualname__}"
-
-
-def _broken_path(module: Module, walked: list[str], name: str, target: str) -> str:
-    kind = module._get_name()
-    where = f"{'.'.join(walked)} ({kind})" if walked else f"the {kind} itself"
-    if hasattr(module, name):
-        return f"`{name}` is not an nn.Module: in {target!r}, {where} has a {_type_name(getattr(module, name))} there"
-    children = ", ".join(module._modules) or "none"
-    return f"{kind} has no attribute `{name}`: in {target!r}, {where} has no child '{name}'; it has {children}"
-
-
-def _absent(owner: Module, path: list[str], name: str, kind: str, store: dict) -> str:
-    where = f"{'.'.join(path)} ({owner._get_name()})" if path else f"the {owner._get_name()} itself"
-    return f"{owner._get_name()} has no attribute `{name}`: {where} has no {kind} '{name}'; it has {', '.join(store) or 'none'}"

@@ -22,7 +22,6 @@ _numbers = {1: _pair, 2: _quadruple, 3: _ntuple(6, "_sextuple")}
 class _Pad(Module):
     """Padding of the last dimensions: one number, or (left, right), (left, right, top, bottom), …"""
 
-    __constants__ = ["padding"]
     _dims: int
     _mode: str
     padding: tuple[int, ...]
@@ -74,7 +73,6 @@ class CircularPad3d(_CircularPadNd):
 
 
 class _ConstantPadNd(_Pad):
-    __constants__ = ["padding", "value"]
     _mode = "constant"
     value: float
 

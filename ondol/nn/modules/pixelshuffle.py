@@ -17,7 +17,6 @@ class PixelShuffle(Module):
     torch.Size([1, 1, 12, 12])
     """
 
-    __constants__ = ["upscale_factor"]
     upscale_factor: int
 
     def __init__(self, upscale_factor: int) -> None:
@@ -38,7 +37,6 @@ class PixelUnshuffle(Module):
     torch.Size([1, 9, 4, 4])
     """
 
-    __constants__ = ["downscale_factor"]
     downscale_factor: int
 
     def __init__(self, downscale_factor: int) -> None:

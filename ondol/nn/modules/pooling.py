@@ -1,4 +1,7 @@
-"""Pooling layers. Sizes are one number, or one for each spatial dimension; the stride is the kernel's size if `None`."""
+"""Pooling layers.
+
+Sizes are one number, or one for each spatial dimension; the stride is the kernel's size if `None`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,6 @@ class _MaxPoolNd(Module):
         ceil_mode: round the output's size up.
     """
 
-    __constants__ = ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"]
     return_indices: bool
     ceil_mode: bool
 
@@ -143,8 +145,6 @@ class MaxUnpool3d(_MaxUnpoolNd):
 class _AvgPoolNd(Module):
     """The mean of each window."""
 
-    __constants__ = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"]
-
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
@@ -171,14 +171,10 @@ class AvgPool1d(_AvgPoolNd):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: ondol.Tensor) -> ondol.Tensor:
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 class _AvgPoolWithDivisor(_AvgPoolNd):
-    __constants__ = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"]
-
     def __init__(
         self,
         kernel_size: Any,
@@ -229,8 +225,6 @@ class AvgPool3d(_AvgPoolWithDivisor):
 
 class _FractionalMaxPoolNd(Module):
     """The largest values of windows at pseudo-random places (Graham 2015)."""
-
-    __constants__ = ["kernel_size", "return_indices", "output_size", "output_ratio"]
 
     def _init(
         self, each: Any, kernel_size: Any, output_size: Any, output_ratio: Any, return_indices: bool, samples: Any
@@ -300,7 +294,6 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
 class _LPPoolNd(Module):
     """(Σ xᵖ)^(1/p) of each window."""
 
-    __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
     norm_type: float
     ceil_mode: bool
 
@@ -343,7 +336,6 @@ class LPPool3d(_LPPoolNd):
 class _AdaptiveMaxPoolNd(Module):
     """The largest value of each of `output_size` windows that cover the input."""
 
-    __constants__ = ["output_size", "return_indices"]
     return_indices: bool
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -381,8 +373,6 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
 
 class _AdaptiveAvgPoolNd(Module):
     """The mean of each of `output_size` windows that cover the input."""
-
-    __constants__ = ["output_size"]
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()

@@ -139,9 +139,7 @@ class Transformer(Module):
                 f"the feature number of src and tgt must be equal to d_model={self.d_model}, "
                 f"got {src.size(-1)} and {tgt.size(-1)}"
             )
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,
             memory,
@@ -178,8 +176,6 @@ class TransformerEncoder(Module):
     >>> ondol.nn.TransformerEncoder(layer, 2)(ondol.rand(10, 2, 16)).shape
     torch.Size([10, 2, 16])
     """
-
-    __constants__ = ["norm"]
 
     def __init__(
         self,
@@ -219,8 +215,6 @@ class TransformerDecoder(Module):
     >>> ondol.nn.TransformerDecoder(layer, 2)(ondol.rand(20, 2, 16), ondol.rand(10, 2, 16)).shape
     torch.Size([20, 2, 16])
     """
-
-    __constants__ = ["norm"]
 
     def __init__(self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
@@ -262,8 +256,6 @@ class TransformerEncoderLayer(Module):
     >>> ondol.nn.TransformerEncoderLayer(16, 4, 32)(ondol.rand(10, 2, 16)).shape
     torch.Size([10, 2, 16])
     """
-
-    __constants__ = ["norm_first"]
 
     def __init__(
         self,
@@ -338,8 +330,6 @@ class TransformerDecoderLayer(Module):
     >>> ondol.nn.TransformerDecoderLayer(16, 4, 32)(ondol.rand(20, 2, 16), ondol.rand(10, 2, 16)).shape
     torch.Size([20, 2, 16])
     """
-
-    __constants__ = ["norm_first"]
 
     def __init__(
         self,

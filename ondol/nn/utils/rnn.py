@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import ondol
@@ -141,10 +142,14 @@ def pack_padded_sequence(
 
 def _checked_lengths(lengths: list[int], input: ondol.Tensor) -> list[int]:
     if len(lengths) != input.size(1):
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={input.size(1)})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(lengths)} (batch_size={input.size(1)})"
+        )
     if not lengths or min(lengths) <= 0:
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
-    if any(next_ > this for this, next_ in zip(lengths, lengths[1:])):
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
+    if any(next_ > this for this, next_ in pairwise(lengths)):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
             "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement."
@@ -197,7 +202,9 @@ def pad_sequence(
             [1., 0.]])
     """
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise RuntimeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
+        )
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     rows = list(sequences.unbind(0)) if isinstance(sequences, ondol.Tensor) else list(sequences)
@@ -213,7 +220,9 @@ def pad_sequence(
     return ondol.stack(padded, dim=0 if batch_first else 1)
 
 
-def unpad_sequence(padded_sequences: ondol.Tensor, lengths: ondol.Tensor, batch_first: bool = False) -> list[ondol.Tensor]:
+def unpad_sequence(
+    padded_sequences: ondol.Tensor, lengths: ondol.Tensor, batch_first: bool = False
+) -> list[ondol.Tensor]:
     """The sequences of a padded batch, without padding: the inverse of `pad_sequence`."""
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)

@@ -1,0 +1,183 @@
+// The error function and its relatives, and the logarithm of the gamma function with its derivatives.
+//
+// The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
+// operations of them.
+
+#ifdef ONDOL_LEVEL
+#include "kernels/cpu/formula.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+namespace {
+
+struct Erf {
+  static auto value(auto x) { return erf(x); }
+};
+struct Erfc {
+  static auto value(auto x) { return erfc(x); }
+};
+struct Lgamma {
+  static auto value(auto x) { return lgamma(x); }
+};
+
+}  // namespace
+
+void add_special(FormulaKernels& kernels) {
+  static constexpr FormulaEntry entries[] = {unary<Erf>("erf"), unary<Erfc>("erfc"), unary<Lgamma>("lgamma")};
+  kernels.add(entries);
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
+
+#else
+#include <numbers>
+
+#include "ops/pointwise/pointwise_operation.h"
+
+namespace ondol {
+
+using std::numbers::inv_sqrtpi;
+using std::numbers::pi;
+
+static constexpr double infinity = std::numeric_limits<double>::infinity();
+static constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+static Tensor bell(const Tensor& x) { return mul_by(exp(neg(squared(x))), 2 * inv_sqrtpi); }
+Tensor erf(const Tensor& x) {
+  static const Pointwise f = formula("erf");
+  return differentiable_unary("ErfBackward0", kInput, unary_floating(f, x), x,
+                              [](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, bell(input)); });
+}
+static Tensor erfc(const Tensor& x) {
+  static const Pointwise f = formula("erfc");
+  return differentiable_unary(
+      "ErfcBackward0", kInput, unary_floating(f, x), x,
+      [](const Tensor& g, const Tensor& input, const Tensor&) { return neg(mul(g, bell(input))); });
+}
+
+template <class... Rest>
+static double horner(double x, double c0, Rest... rest) {
+  if constexpr (sizeof...(Rest) == 0)
+    return c0;
+  else
+    return horner(x, rest...) * x + c0;
+}
+
+/// The single-precision approximation of Giles ("Approximating the erfinv function", GPU Computing Gems 2, 2011), made
+/// precise by two steps of Halley's method; on erfc towards the ends, where erf has no digits left.
+static double inverse_erf(double y) {
+  if (!(std::abs(y) < 1)) return std::abs(y) == 1 ? std::copysign(infinity, y) : not_a_number;
+  double w = -std::log((1 - y) * (1 + y)), x;
+  if (w < 5) {
+    x = y * horner(w - 2.5, 1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-06,
+                   -3.5233877e-06, 3.43273939e-07, 2.81022636e-08);
+  } else {
+    x = y * horner(std::sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
+                   -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
+  }
+  for (int step = 0; step < 2; ++step) {
+    double error = std::abs(y) < 0.5 ? std::erf(x) - y : std::copysign((1 - std::abs(y)) - std::erfc(std::abs(x)), y);
+    double newton = error / (2 * inv_sqrtpi * std::exp(-x * x));
+    x -= newton / (1 + x * newton);
+  }
+  return x;
+}
+static Tensor erfinv(const Tensor& x) {
+  static const Pointwise f = plain_formula("erfinv", [](double y) { return inverse_erf(y); });
+  return differentiable_unary("ErfinvBackward0", kOutput, unary_floating(f, x), x,
+                              [](const Tensor& g, const Tensor&, const Tensor& y) {
+                                return mul(g, mul_by(exp(squared(y)), 0.5 / inv_sqrtpi));
+                              });
+}
+
+static Tensor polygamma_of(int64_t n, const Tensor& x);
+static Tensor digamma(const Tensor& x);
+Tensor lgamma(const Tensor& x) {
+  static const Pointwise f = formula("lgamma");
+  return differentiable_unary(
+      "LgammaBackward0", kInput, unary_floating(f, x), x,
+      [](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, digamma(input)); });
+}
+
+/// Abramowitz and Stegun: reflection (6.3.7), recurrence (6.3.5) up to 10, then the asymptotic series (6.3.18).
+static double digamma_value(double x) {
+  if (x == 0) return std::copysign(infinity, -x);
+  if (x < 0) {
+    double whole, part = std::modf(x, &whole);
+    if (part == 0) return not_a_number;
+    return digamma_value(1 - x) - pi / std::tan(pi * part);
+  }
+  double sum = 0;
+  for (; x < 10; x += 1) sum -= 1 / x;
+  double z = 1 / (x * x);
+  double series = horner(z, 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132, -691.0 / 32760, 1.0 / 12);
+  return sum + std::log(x) - 0.5 / x - z * series;
+}
+static Tensor digamma(const Tensor& x) {
+  static const Pointwise f = plain_formula("digamma", [](double v) { return digamma_value(v); });
+  return differentiable_unary(
+      "DigammaBackward0", kInput, unary_floating(f, x), x,
+      [](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, polygamma_of(1, input)); });
+}
+
+/// Hurwitz's zeta function, sum of (q + k)^-s, for s > 1: terms up to q + k = 10, then the Euler-Maclaurin formula
+/// (Abramowitz and Stegun 23.1.30).
+static double hurwitz_zeta(double s, double q) {
+  if (q <= 0) {
+    if (q == std::floor(q)) return infinity;
+    if (s != std::floor(s)) return not_a_number;
+  }
+  double sum = 0, at = q;
+  do {
+    sum += std::pow(at, -s);
+    at += 1;
+  } while (at < 10);
+  sum += std::pow(at, 1 - s) / (s - 1) + 0.5 * std::pow(at, -s);
+  // B_2j / (2j)!
+  constexpr double bernoulli[] = {1.0 / 12,           -1.0 / 720,
+                                  1.0 / 30240,        -1.0 / 1209600,
+                                  1.0 / 47900160,     -691.0 / 1307674368000.0,
+                                  1.0 / 74724249600., -3617.0 / 10670622842880000.0};
+  double factor = s, power = std::pow(at, -s - 1);
+  for (int j = 0; j < 8; ++j) {
+    double term = bernoulli[j] * factor * power;
+    sum += term;
+    if (std::abs(term) < std::abs(sum) * 1e-17) break;
+    factor *= (s + 2 * j + 1) * (s + 2 * j + 2);
+    power /= at * at;
+  }
+  return sum;
+}
+/// (-1)^(n+1) n! zeta(n + 1, x) for n >= 1 (Abramowitz and Stegun 6.4.10).
+static double polygamma_value(double x, const double* p) {
+  double n = p[0];
+  if (n == 1 && x < 0 && x != std::floor(x)) {  // 6.4.7, for the sum above would run over all of (x, 10)
+    double sine = std::sin(pi * x);
+    return pi * pi / (sine * sine) - hurwitz_zeta(2, 1 - x);
+  }
+  return (std::fmod(n, 2) != 0 ? 1 : -1) * std::tgamma(n + 1) * hurwitz_zeta(n + 1, x);
+}
+static Tensor polygamma_of(int64_t n, const Tensor& x) {
+  static const Pointwise f =
+      plain_formula("polygamma", [](double v, const double* p) { return polygamma_value(v, p); });
+  if (n < 0) runtime_error("polygamma(n, x) does not support negative n.");
+  if (n == 0) return digamma(x);
+  auto order = static_cast<double>(n);
+  return differentiable_unary(
+      "PolygammaBackward0", kInput, unary_floating(f, x, &order), x,
+      [n](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, polygamma_of(n + 1, input)); });
+}
+
+void register_special(Registry& r) {
+  r.add("erf(Tensor self) -> Tensor", erf, kInPlace);
+  r.add("erfc(Tensor self) -> Tensor", erfc, kInPlace);
+  r.add("erfinv(Tensor self) -> Tensor", erfinv, kInPlace);
+  r.add("lgamma(Tensor self) -> Tensor", lgamma, kInPlace);
+  r.add("digamma(Tensor self) -> Tensor", digamma, kInPlace);
+  r.add("polygamma(int n, Tensor self) -> Tensor", polygamma_of);
+  r.add(
+      "polygamma.method(Tensor self, int n) -> Tensor", +[](const Tensor& x, int64_t n) { return polygamma_of(n, x); },
+      kMethod | kInPlace);
+}
+
+}  // namespace ondol
+#endif
