@@ -24,6 +24,8 @@ void register_linear(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
 void register_optimizer(Registry&);
+void register_pooling_average(Registry&);
+void register_pooling_max(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
@@ -71,6 +73,8 @@ void register_all(Registry& r) {
                       register_masked,
                       register_math,
                       register_optimizer,
+                      register_pooling_average,
+                      register_pooling_max,
                       register_power,
                       register_product,
                       register_random,
