@@ -11,6 +11,8 @@ void register_comparison(Registry&);
 void register_complex(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_dropout(Registry&);
+void register_embedding(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_gather(Registry&);
@@ -19,8 +21,11 @@ void register_indexing_along(Registry&);
 void register_integer(Registry&);
 void register_limit(Registry&);
 void register_linear(Registry&);
+void register_loss(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
+void register_normalization_channel(Registry&);
+void register_normalization_row(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
@@ -37,22 +42,43 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation,     register_activation_smooth,
-                      register_arithmetic,     register_combination,
-                      register_comparison,     register_complex,
-                      register_copy,           register_creation,
-                      register_exponential,    register_extreme,
-                      register_gather,         register_indexing,
-                      register_indexing_along, register_integer,
-                      register_limit,          register_linear,
-                      register_masked,         register_math,
-                      register_power,          register_product,
-                      register_random,         register_random_fill,
-                      register_reduction,      register_reduction_logical,
-                      register_rounding,       register_scatter,
-                      register_scatter_reduce, register_search,
-                      register_special,        register_strided,
-                      register_trigonometry,   register_view})
+  for (auto family : {register_activation,
+                      register_activation_smooth,
+                      register_arithmetic,
+                      register_combination,
+                      register_comparison,
+                      register_complex,
+                      register_copy,
+                      register_creation,
+                      register_dropout,
+                      register_embedding,
+                      register_exponential,
+                      register_extreme,
+                      register_gather,
+                      register_indexing,
+                      register_indexing_along,
+                      register_integer,
+                      register_limit,
+                      register_linear,
+                      register_loss,
+                      register_masked,
+                      register_math,
+                      register_normalization_channel,
+                      register_normalization_row,
+                      register_power,
+                      register_product,
+                      register_random,
+                      register_random_fill,
+                      register_reduction,
+                      register_reduction_logical,
+                      register_rounding,
+                      register_scatter,
+                      register_scatter_reduce,
+                      register_search,
+                      register_special,
+                      register_strided,
+                      register_trigonometry,
+                      register_view})
     family(r);
 }
 
