@@ -74,6 +74,10 @@ ClassTask plan_classes(const Tensor& input, const Tensor& target, const Tensor& 
   for (int64_t d = 2; d < input.ndim(); ++d) task.spatial *= input.sizes()[d];
   if (batched) task.loss_sizes = target.sizes();
   check_weight(input, weight, task.classes);
+  if (needs_gradient(weight))
+    runtime_error(
+        "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot "
+        "have requires_grad True.");
   NoGrad silent;
   task.targets = reshape(contiguous(to_dtype(detach(target), Dtype::I64)), {task.places()});
   task.reduction = reduction;
@@ -130,8 +134,7 @@ Tensor nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor&
   Tensor each = to_dtype(gradient, weights.dtype());
   each = task.reduction == Reduction::None ? reshape(each, at.sizes()) : expand(each, at.sizes());
   Tensor all = zeros({task.batch, task.classes, task.spatial}, weights.dtype());
-  if (task.places() > 0) all = scatter_add(all, 1, at, mul(each, factors));
-  return to_dtype(reshape(all, sizes), gradient.dtype());
+  return to_dtype(reshape(scatter_add(all, 1, at, mul(each, factors)), sizes), gradient.dtype());
 }
 
 Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, std::string_view reduction,
@@ -156,9 +159,11 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
     result = reduced(task, losses, total_weight, input.dtype());
   }
   if (needs_gradient(input))
-    record(node_name(input), result, {input}, [=, sizes = input.sizes()](const Tensor& gradient, Gradients& in) {
-      in[0] = nll_gradient(task, gradient, weights, total_weight, sizes);
-    });
+    record(node_name(input), result, {input},
+           [=, sizes = input.sizes(), targets = save(task.targets)](const Tensor& gradient, Gradients& in) {
+             targets();  // raises if they were changed meanwhile
+             in[0] = nll_gradient(task, gradient, weights, total_weight, sizes);
+           });
   return result;
 }
 
@@ -244,25 +249,27 @@ Tensor cross_entropy_of_indices(const Tensor& input, const Tensor& target, const
     result = reduced(task, losses, total_weight, input.dtype());
   }
   if (!needs_gradient(input)) return result;
-  record(node_name(input), result, {input}, [=, saved = save(input)](const Tensor& gradient, Gradients& in) {
-    Tensor x = saved();
-    if (needs_gradient(gradient, x)) {
-      in[0] = composed_gradient(task, gradient, x, w, total_weight, smoothing);
-      return;
-    }
-    NoGrad silent;
-    Tensor rows = contiguous(as_rows(to_dtype(x, compute), task)), g = contiguous(to_dtype(gradient, compute));
-    Tensor gx = empty(rows.sizes(), compute);
-    launch({{&rows, &g, &lse, &w}, {&gx}}, 4 * rows.numel(), [&] {
-      visit_floating(compute, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        softmaxes<T>().cross_entropy_backward(g.data<T>(), task.reduction == Reduction::None ? 1 : 0, 1 / total_weight,
-                                              rows.data<T>(), lse.data<T>(), w.defined() ? w.data<T>() : nullptr,
-                                              gx.data<T>(), kernel_task);
-      });
-    });
-    in[0] = to_dtype(from_rows(gx, task, x.sizes()), x.dtype());
-  });
+  record(node_name(input), result, {input},
+         [=, saved = save(input), targets = save(task.targets)](const Tensor& gradient, Gradients& in) {
+           Tensor x = saved();
+           targets();  // raises if they were changed meanwhile
+           if (needs_gradient(gradient, x)) {
+             in[0] = composed_gradient(task, gradient, x, w, total_weight, smoothing);
+             return;
+           }
+           NoGrad silent;
+           Tensor rows = contiguous(as_rows(to_dtype(x, compute), task)), g = contiguous(to_dtype(gradient, compute));
+           Tensor gx = empty(rows.sizes(), compute);
+           launch({{&rows, &g, &lse, &w}, {&gx}}, 4 * rows.numel(), [&] {
+             visit_floating(compute, [&](auto tag) {
+               using T = typename decltype(tag)::type;
+               softmaxes<T>().cross_entropy_backward(g.data<T>(), task.reduction == Reduction::None ? 1 : 0,
+                                                     1 / total_weight, rows.data<T>(), lse.data<T>(),
+                                                     w.defined() ? w.data<T>() : nullptr, gx.data<T>(), kernel_task);
+             });
+           });
+           in[0] = to_dtype(from_rows(gx, task, x.sizes()), x.dtype());
+         });
   return result;
 }
 
@@ -272,7 +279,7 @@ Tensor cross_entropy_of_probabilities(const Tensor& input, const Tensor& target,
   if (!is_floating(target.dtype()))
     runtime_error("Expected floating point type for target with class probabilities, got ", torch_name(target.dtype()));
   if (ignore_index >= 0) runtime_error("ignore_index is not supported for floating point target");
-  if (input.ndim() == 0) index_error("Dimension specified as 0 but tensor has no dimensions");
+  if (input.ndim() == 0) index_error("Dimension specified as 1 but tensor has no dimensions");
   const int64_t dim = input.ndim() > 1 ? 1 : 0, classes = input.sizes()[dim];
   check_weight(input, weight, classes);
   const Dtype compute = reduction_dtype(input.dtype());

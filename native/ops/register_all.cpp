@@ -9,6 +9,7 @@ void register_arithmetic(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
 void register_complex(Registry&);
+void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_dropout(Registry&);
@@ -26,6 +27,7 @@ void register_masked(Registry&);
 void register_math(Registry&);
 void register_normalization_channel(Registry&);
 void register_normalization_row(Registry&);
+void register_optimizer(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
@@ -48,6 +50,7 @@ void register_all(Registry& r) {
                       register_combination,
                       register_comparison,
                       register_complex,
+                      register_convolution,
                       register_copy,
                       register_creation,
                       register_dropout,
@@ -65,6 +68,7 @@ void register_all(Registry& r) {
                       register_math,
                       register_normalization_channel,
                       register_normalization_row,
+                      register_optimizer,
                       register_power,
                       register_product,
                       register_random,
