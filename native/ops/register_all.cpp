@@ -12,6 +12,8 @@ void register_complex(Registry&);
 void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_dropout(Registry&);
+void register_embedding(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_gather(Registry&);
@@ -21,8 +23,11 @@ void register_indexing_order(Registry&);
 void register_integer(Registry&);
 void register_limit(Registry&);
 void register_linear(Registry&);
+void register_loss(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
+void register_normalization_channel(Registry&);
+void register_normalization_row(Registry&);
 void register_optimizer(Registry&);
 void register_pooling_average(Registry&);
 void register_pooling_max(Registry&);
@@ -61,6 +66,8 @@ void register_all(Registry& r) {
                       register_convolution,
                       register_copy,
                       register_creation,
+                      register_dropout,
+                      register_embedding,
                       register_exponential,
                       register_extreme,
                       register_gather,
@@ -70,8 +77,11 @@ void register_all(Registry& r) {
                       register_integer,
                       register_limit,
                       register_linear,
+                      register_loss,
                       register_masked,
                       register_math,
+                      register_normalization_channel,
+                      register_normalization_row,
                       register_optimizer,
                       register_pooling_average,
                       register_pooling_max,
