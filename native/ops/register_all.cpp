@@ -10,6 +10,7 @@ void register_attention(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
 void register_complex(Registry&);
+void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_exponential(Registry&);
@@ -40,41 +41,24 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation,
-                      register_activation_smooth,
-                      register_arithmetic,
-                      register_attention,
-                      register_combination,
-                      register_comparison,
-                      register_complex,
-                      register_copy,
-                      register_creation,
-                      register_exponential,
-                      register_extreme,
-                      register_fold,
-                      register_gather,
-                      register_indexing,
-                      register_indexing_along,
-                      register_integer,
-                      register_limit,
-                      register_linear,
-                      register_masked,
-                      register_math,
-                      register_optimizer,
-                      register_power,
-                      register_product,
-                      register_random,
-                      register_random_fill,
-                      register_reduction,
-                      register_reduction_logical,
-                      register_rounding,
-                      register_scatter,
-                      register_scatter_reduce,
-                      register_search,
-                      register_special,
-                      register_strided,
-                      register_trigonometry,
-                      register_view})
+  for (auto family : {register_activation,     register_activation_smooth,
+                      register_arithmetic,     register_attention,
+                      register_combination,    register_comparison,
+                      register_complex,        register_convolution,
+                      register_copy,           register_creation,
+                      register_exponential,    register_extreme,
+                      register_fold,           register_gather,
+                      register_indexing,       register_indexing_along,
+                      register_integer,        register_limit,
+                      register_linear,         register_masked,
+                      register_math,           register_optimizer,
+                      register_power,          register_product,
+                      register_random,         register_random_fill,
+                      register_reduction,      register_reduction_logical,
+                      register_rounding,       register_scatter,
+                      register_scatter_reduce, register_search,
+                      register_special,        register_strided,
+                      register_trigonometry,   register_view})
     family(r);
 }
 
