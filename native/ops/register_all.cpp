@@ -6,6 +6,7 @@ namespace ondol {
 void register_activation(Registry&);
 void register_activation_smooth(Registry&);
 void register_arithmetic(Registry&);
+void register_attention(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
 void register_complex(Registry&);
@@ -16,6 +17,7 @@ void register_dropout(Registry&);
 void register_embedding(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
+void register_fold(Registry&);
 void register_gather(Registry&);
 void register_indexing(Registry&);
 void register_indexing_along(Registry&);
@@ -60,6 +62,7 @@ void register_all(Registry& r) {
   for (auto family : {register_activation,
                       register_activation_smooth,
                       register_arithmetic,
+                      register_attention,
                       register_combination,
                       register_comparison,
                       register_complex,
@@ -70,6 +73,7 @@ void register_all(Registry& r) {
                       register_embedding,
                       register_exponential,
                       register_extreme,
+                      register_fold,
                       register_gather,
                       register_indexing,
                       register_indexing_along,
