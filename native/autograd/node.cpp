@@ -143,13 +143,14 @@ static std::string described(const Tensor& tensor) {
   return text("[torch.", torch_name(tensor.dtype()), "Tensor ", tensor.sizes(), "]");
 }
 
-Tensor Saved::operator()() const {
+Tensor Saved::operator()(Node* node) const {
+  if (!node) node = running_node;
   Tensor tensor = packed_ ? packed_->hooks->unpack(packed_->object) : tensor_;
   if (!tensor.defined()) return tensor;
   if (!packed_ && tensor.version() != version_) {
     std::string origin;
-    if (is_output_ && running_node)
-      origin = text(", which is output ", output_index_, " of ", running_node->name(), ",");
+    if (is_output_ && node)
+      origin = text(", which is output ", output_index_, " of ", node->name(), ",");
     else if (tensor.impl()->grad_fn)
       origin = text(", which is output ", tensor.impl()->output_index, " of ", tensor.impl()->grad_fn->name(), ",");
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
@@ -161,9 +162,9 @@ Tensor Saved::operator()() const {
                       : "enable anomaly detection to find the operation that failed to compute its "
                         "gradient, with torch.autograd.set_detect_anomaly(True).");
   }
-  if (!is_output_ || !GradMode::enabled() || !running_node) return tensor;
+  if (!is_output_ || !GradMode::enabled() || !node) return tensor;
   Tensor with_history = detach(tensor);
-  with_history.impl()->grad_fn = Ref<Node>(running_node);
+  with_history.impl()->grad_fn = Ref<Node>(node);
   with_history.impl()->output_index = output_index_;
   return with_history;
 }

@@ -139,6 +139,19 @@ PyObject* add_hook(PyObject* self, PyObject* hook, bool before) {
 PyObject* register_hook(PyObject* self, PyObject* hook) { return add_hook(self, hook, false); }
 PyObject* register_prehook(PyObject* self, PyObject* hook) { return add_hook(self, hook, true); }
 
+/// What the node itself does not have, a custom function may have put into its ctx.
+PyObject* attribute(PyObject* self, PyObject* name) {
+  PyObject* value = PyObject_GenericGetAttr(self, name);
+  auto* context = static_cast<PyObject*>(cast(self)->node->python_context());
+  if (value || !context || !PyErr_ExceptionMatches(PyExc_AttributeError)) return value;
+  PyErr_Clear();
+  return PyObject_GetAttr(context, name);
+}
+
+PyObject* represent(PyObject* self) {
+  return guarded([&] { return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), self); });
+}
+
 PyMethodDef methods[] = {
     {"name", name_of, METH_NOARGS, "The name of the node's class."},
     {"_sequence_nr", sequence_number, METH_NOARGS, "Its place in the order of recording."},
@@ -157,7 +170,7 @@ PyTypeObject* class_for(const std::string& name) {
   static std::map<std::string, PyTypeObject*> classes;
   PyTypeObject*& type = classes[name];
   if (!type) {
-    auto* full_name = new std::string(name);  // types keep a pointer to their name
+    auto* full_name = new std::string("ondol.autograd.graph." + name);  // types keep a pointer to their name
     PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
                            {Py_tp_clear, reinterpret_cast<void*>(clear)},
                            {0, nullptr}};
@@ -191,6 +204,8 @@ void add_nodes(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
                          {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
                          {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                         {Py_tp_getattro, reinterpret_cast<void*>(attribute)},
+                         {Py_tp_repr, reinterpret_cast<void*>(represent)},
                          {Py_tp_methods, methods},
                          {Py_tp_getset, properties},
                          {Py_tp_members, members},
