@@ -16,7 +16,7 @@ void check_writable(const Tensor& self, const char* operation) {
 
 void check_in_place(const Tensor& self, const char* operation) {
   check_writable(self, operation);
-  if (self.impl()->inference && !GradMode::inference() && self.requires_grad())
+  if (self.impl()->inference && !GradMode::inference())
     runtime_error("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before "
                   "doing inplace update.");
   if (!GradMode::enabled()) return;
