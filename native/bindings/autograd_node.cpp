@@ -44,6 +44,12 @@ int clear(PyObject* self) {
   return 0;
 }
 
+PyObject* represent(PyObject* self) {
+  return guarded([&] {
+    return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), static_cast<void*>(self));
+  });
+}
+
 PyObject* name_of(PyObject* self, PyObject*) { return PyUnicode_FromString(cast(self)->node->name().c_str()); }
 
 PyObject* next_functions(PyObject* self, void*) {
@@ -146,10 +152,6 @@ PyObject* attribute(PyObject* self, PyObject* name) {
   if (value || !context || !PyErr_ExceptionMatches(PyExc_AttributeError)) return value;
   PyErr_Clear();
   return PyObject_GetAttr(context, name);
-}
-
-PyObject* represent(PyObject* self) {
-  return guarded([&] { return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), self); });
 }
 
 PyMethodDef methods[] = {
