@@ -237,21 +237,43 @@ PyObject* item_method(PyObject* self, PyObject*) {
   return guarded([&] { return to_python(item(unwrap(self))); });
 }
 
-PyObject* nested_list(const Tensor& tensor, int64_t dim, int64_t offset) {
-  if (dim == tensor.ndim()) return to_python(element(as_strided(tensor, {}, {}, offset)));
+/// The numbers at `position`, which moves on: those of dimension `dim` and behind.
+PyObject* nested_list(const Tensor& tensor, int64_t dim, const char*& position) {
+  if (dim == tensor.ndim()) {
+    const char* at = std::exchange(position, position + item_size(tensor.dtype()));
+    switch (tensor.dtype()) {
+      case Dtype::Bool:
+        return PyBool_FromLong(*at != 0);
+      case Dtype::I64:
+        return PyLong_FromLongLong(*reinterpret_cast<const int64_t*>(at));
+      case Dtype::F64:
+        return PyFloat_FromDouble(*reinterpret_cast<const double*>(at));
+      default: {
+        const auto& value = *reinterpret_cast<const c128*>(at);
+        return PyComplex_FromDoubles(value.real(), value.imag());
+      }
+    }
+  }
   int64_t size = tensor.sizes()[dim];
   Object list = checked(PyList_New(size));
   for (int64_t i = 0; i < size; ++i) {
-    PyObject* entry = nested_list(tensor, dim + 1, offset + i * tensor.strides()[dim]);
+    PyObject* entry = nested_list(tensor, dim + 1, position);
     if (!entry) throw PythonError();
     PyList_SET_ITEM(list.get(), i, entry);
   }
   return list.release();
 }
+/// The widest dtype of the same kind: what Python's numbers are.
+Dtype widest(Dtype dtype) {
+  constexpr Dtype by_category[] = {Dtype::Bool, Dtype::I64, Dtype::F64, Dtype::C128};
+  return by_category[static_cast<int>(category(dtype))];
+}
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
-    Tensor tensor = detach(unwrap(self));
-    return nested_list(tensor, 0, tensor.impl()->offset);
+    Tensor source = detach(unwrap(self));
+    Tensor numbers = contiguous(to_dtype(source, widest(source.dtype())));
+    const char* position = numbers.bytes();
+    return nested_list(numbers, 0, position);
   });
 }
 

@@ -63,7 +63,10 @@ Tensor cast_to(const Tensor& self, std::optional<MemoryFormat> format) {
 Tensor& copy_(Tensor& self, const Tensor& source) {
   if (broadcast_shapes(source.sizes(), self.sizes()) != self.sizes())
     shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", broadcast_shapes(source.sizes(), self.sizes()));
-  if (self.is_same(source)) return self;
+  if (self.is_same(source)) {  // changes nothing, but counts as a change
+    self.bump_version();
+    return self;
+  }
   Tensor separate = shares_memory(self, source) ? copied(source, source.dtype(), MemoryFormat::Contiguous) : source;
   Tensor history;
   if (needs_gradient(self, source) && is_differentiable(self.dtype())) {
@@ -86,7 +89,8 @@ static Tensor copy_operation(const Tensor& self, const Tensor& source, bool) {
 Tensor& fill_(Tensor& self, const Tensor& value) {
   if (value.ndim() != 0) runtime_error("fill_ only supports 0-dimension value tensor but got tensor with ", value.ndim(), " dimensions.");
   if (needs_gradient(self) || needs_gradient(value)) return copy_(self, value);
-  if (category(value.dtype()) == Category::Complex && !is_complex(self.dtype()))
+  if (value.impl()->wrapped_number) check_fits(element(value), self.dtype());
+  else if (is_complex(value.dtype()) && !is_complex(self.dtype()))
     runtime_error("value cannot be converted to type ", name(self.dtype()), " without overflow");
   copy_elements(value, self);
   self.bump_version();
@@ -201,7 +205,8 @@ static Tensor repeat(const Tensor& self, const Dims& repeats) {
     with_ones.push_back(size);
     expanded.push_back(repeats[i]);
     expanded.push_back(size);
-    merged.push_back(repeats[i] * size);
+    merged.push_back(repeats[i]);
+    if (__builtin_mul_overflow(repeats[i], size, &merged[i])) runtime_error("repeat(): the sizes of ", self.sizes(), " repeated ", repeats, " times do not fit in 64 bits");
   }
   return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
 }

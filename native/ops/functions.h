@@ -21,7 +21,9 @@ Tensor ones_like(const Tensor& model);
 Tensor full_like(const Tensor& model, const Scalar& value);
 Tensor arange(int64_t end);
 Tensor scalar_tensor(const Scalar& value, Dtype dtype);
-Scalar element(const Tensor& tensor);  // of a tensor with one element
+Scalar element(const Tensor& tensor);
+/// Raises RuntimeError if a number is outside of what a dtype holds.
+void check_fits(const Scalar& value, Dtype dtype);  // of a tensor with one element
 
 // copying
 Tensor clone(const Tensor& self);
