@@ -83,6 +83,11 @@ Tensor where(const Tensor& condition, const Tensor& self, const Tensor& other);
 Tensor maximum(const Tensor& self, const Tensor& other);
 Tensor minimum(const Tensor& self, const Tensor& other);
 
+Tensor clamp(const Tensor& self, const Tensor& min, const Tensor& max);  // either limit may be undefined
+Tensor addcmul(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, const Scalar& value = 1);
+Tensor addcdiv(const Tensor& self, const Tensor& tensor1, const Tensor& tensor2, const Scalar& value = 1);
+Tensor lerp(const Tensor& self, const Tensor& end, const Tensor& weight);
+
 // functions
 Tensor exp(const Tensor& self);
 Tensor log(const Tensor& self);
@@ -131,6 +136,12 @@ Tensor sum_to_size(const Tensor& self, const Dims& sizes);
 Tensor mean(const Tensor& self, const Dims& dims, bool keepdim);
 bool has_nan(const Tensor& self);
 
+// order
+Tensor amax(const Tensor& self, const Dims& dims, bool keepdim = false);
+Tensor amin(const Tensor& self, const Dims& dims, bool keepdim = false);
+/// Gives `values`, which are the elements of self at `indices` along dim, the derivative of that choice.
+void record_selection(const char* node, Tensor& values, const Tensor& self, int64_t dim, const Tensor& indices, bool keepdim);
+
 // products
 Tensor matmul(const Tensor& self, const Tensor& other);
 Tensor mm(const Tensor& self, const Tensor& other);
@@ -146,8 +157,22 @@ Tensor& index_put_(Tensor& self, const std::vector<Tensor>& indices, const Tenso
 Tensor index_with_masks(const Tensor& self, const std::vector<Tensor>& indices);
 Tensor& index_put_with_masks(Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate);
 Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index);
+Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& value);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index, bool sparse_grad = false);
+Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
+Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
+                      bool include_self = true);
+Tensor take(const Tensor& self, const Tensor& index);
+Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate);
+/// Positions in a flat tensor of `count` elements, negative ones counted from the end; raises IndexError on others.
+Tensor wrapped_positions(const Tensor& index, int64_t count);
 Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value);
+Tensor masked_select(const Tensor& self, const Tensor& mask);
+Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source);
+
+// layers
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias);
 
 }  // namespace ondol

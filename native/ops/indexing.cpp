@@ -1,44 +1,28 @@
-// Selection by tensors of positions: index, index_put_, index_select, gather, scatter_add, nonzero.
+// Selection by one tensor of positions for each dimension: index, index_put.
 
 #include <cstring>
 
 #include "base/parallel.h"
 #include "ops/functions.h"
+#include "ops/gather.h"
+#include "ops/in_place.h"
 #include "ops/registry.h"
+#include "ops/scatter.h"
 #include "tensor/launch.h"
 
 namespace ondol {
-
-Tensor nonzero(const Tensor& self) {
-  NoGrad silent;
-  Tensor flags = contiguous(ne(detach(self), wrapped_number(0)));
-  const auto* flag = flags.data<bool>();
-  int64_t count = std::count(flag, flag + flags.numel(), true), ndim = self.ndim();
-  Tensor result = empty({count, ndim}, Dtype::I64);
-  auto* out = result.data<int64_t>();
-  for (int64_t i = 0; i < flags.numel(); ++i) {
-    if (!flag[i]) continue;
-    int64_t rest = i;
-    for (int64_t d = ndim - 1; d >= 0; --d) {
-      out[d] = rest % self.sizes()[d];
-      rest /= self.sizes()[d];
-    }
-    out += ndim;
-  }
-  return result;
-}
 
 namespace {
 
 /// What x[i, :, j] means: the positions that the indices name, as byte offsets, and the block that lies at each.
 struct IndexPlan {
-  Tensor self;           // dimensions with an index first
-  Dims index_sizes;      // shape that the indices broadcast to
-  Dims rest_sizes;       // dimensions without index
-  Tensor offsets;        // int64 [product of index_sizes], in elements of self
+  Tensor self;       // dimensions with an index first
+  Dims index_sizes;  // shape that the indices broadcast to
+  Dims rest_sizes;   // dimensions without index
+  Tensor offsets;    // int64 [product of index_sizes], in elements of self
   Dims result_sizes;
-  Dims order;            // permutation that was applied to self
-  int64_t insert_at = 0; // where the index dimensions stand in the result
+  Dims order;             // permutation that was applied to self
+  int64_t insert_at = 0;  // where the index dimensions stand in the result
 };
 
 IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
@@ -54,12 +38,14 @@ IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
     const Tensor& index = indices[d];
     if (!is_integral(index.dtype()) || index.dtype() == Dtype::Bool)
       index_error("tensors used as indices must be long, int, byte or bool tensors, not ", name(index.dtype()));
-    if (first) plan.index_sizes = index.sizes();
+    if (first)
+      plan.index_sizes = index.sizes();
     else {
       try {
         plan.index_sizes = broadcast_shapes(plan.index_sizes, index.sizes());
       } catch (const Error&) {
-        index_error("shape mismatch: indexing tensors could not be broadcast together with shapes ", plan.index_sizes, ", ", index.sizes());
+        index_error("shape mismatch: indexing tensors could not be broadcast together with shapes ", plan.index_sizes,
+                    ", ", index.sizes());
       }
     }
     first = false;
@@ -74,7 +60,8 @@ IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
   NoGrad silent;
   plan.self = permute(detach(self), plan.order);
   plan.result_sizes = plan.rest_sizes;
-  for (int64_t i = 0; i < plan.index_sizes.ssize(); ++i) plan.result_sizes.insert(plan.insert_at + i, plan.index_sizes[i]);
+  for (int64_t i = 0; i < plan.index_sizes.ssize(); ++i)
+    plan.result_sizes.insert(plan.insert_at + i, plan.index_sizes[i]);
 
   int64_t count = count_elements(plan.index_sizes);
   plan.offsets = zeros({count}, Dtype::I64);
@@ -85,64 +72,70 @@ IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
     auto* at = positions.data<int64_t>();
     for (int64_t i = 0; i < count; ++i) {
       int64_t index = at[i];
-      if (index < -size || index >= size) index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size);
+      if (index < -size || index >= size)
+        index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size);
       offsets[i] += (index < 0 ? index + size : index) * stride;
     }
   }
   return plan;
 }
 
-/// Calls body(piece of self, piece of the other) for each position: blocks of the dimensions without index.
-template <class Body>
-void for_each_block(const IndexPlan& plan, const Tensor& other, Body&& body) {
-  // `other` as [positions, rest...]
-  Dims sizes{plan.offsets.numel()};
-  for (int64_t size : plan.rest_sizes) sizes.push_back(size);
-  Dims rest_strides(plan.self.strides().begin() + static_cast<int64_t>(plan.order.size() - plan.rest_sizes.size()), plan.self.strides().end());
-  const auto* offsets = plan.offsets.data<int64_t>();
-  for (int64_t i = 0; i < plan.offsets.numel(); ++i)
-    body(alias(plan.self, plan.rest_sizes, rest_strides, plan.self.impl()->offset + offsets[i]), select(other, 0, i));
-}
-
-template <class T>
-void gather_elements(const char* source, const int64_t* offsets, char* target, int64_t n) {
-  auto* from = reinterpret_cast<const T*>(source);
-  auto* to = reinterpret_cast<T*>(target);
-  for (int64_t i = 0; i < n; ++i) to[i] = from[offsets[i]];
-}
-struct Sixteen {
-  char bytes[16];
+/// The dimensions without index: how many elements each position has, and where they lie if not one behind the other.
+struct Block {
+  int64_t size;
+  std::vector<int64_t> offsets;  // empty: contiguous
 };
+Block block_of(const IndexPlan& plan) {
+  Dims strides(plan.self.strides().end() - plan.rest_sizes.ssize(), plan.self.strides().end());
+  Block block{count_elements(plan.rest_sizes), {}};
+  if (!is_contiguous(plan.rest_sizes, strides))
+    block.offsets = all_offsets(plan.rest_sizes, strides, 0, strides.ssize());
+  return block;
+}
 
-/// Blocks that are contiguous are copied as bytes; single elements in one loop.
+/// result[i] = the block at position i.
 void gather_blocks(const IndexPlan& plan, const Tensor& result) {
-  int64_t count = plan.offsets.numel(), block = count_elements(plan.rest_sizes);
-  if (count == 0 || block == 0) return;
-  size_t item = item_size(result.dtype());
-  Dims rest_strides(plan.self.strides().end() - plan.rest_sizes.ssize(), plan.self.strides().end());
-  const char* source = plan.self.bytes();
-  char* target = result.bytes();
+  const Block block = block_of(plan);
+  const int64_t count = plan.offsets.numel(), size = block.size;
+  if (count == 0 || size == 0) return;
   const auto* offsets = plan.offsets.data<int64_t>();
-  if (is_contiguous(plan.rest_sizes, rest_strides)) {
-    launch({{&plan.self}, {&result}}, count * block, [&] {
-      parallel_for(count, std::max<int64_t>(1, 16384 / block), [&](int64_t begin, int64_t end) {
-        if (block == 1) {
-          char* to = target + begin * static_cast<int64_t>(item);
-          switch (item) {
-            case 1: return gather_elements<uint8_t>(source, offsets + begin, to, end - begin);
-            case 2: return gather_elements<uint16_t>(source, offsets + begin, to, end - begin);
-            case 4: return gather_elements<uint32_t>(source, offsets + begin, to, end - begin);
-            case 8: return gather_elements<uint64_t>(source, offsets + begin, to, end - begin);
-            default: return gather_elements<Sixteen>(source, offsets + begin, to, end - begin);
-          }
+  launch({{&plan.self}, {&result}}, count * size, [&] {
+    visit_item_size(result.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      auto* source = reinterpret_cast<const T*>(plan.self.bytes());
+      auto* target = reinterpret_cast<T*>(result.bytes());
+      parallel_for(count, std::max<int64_t>(1, 16384 / size), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const T* from = source + offsets[i];
+          T* to = target + i * size;
+          if (size == 1)
+            *to = *from;
+          else if (block.offsets.empty())
+            std::memcpy(to, from, static_cast<size_t>(size) * sizeof(T));
+          else
+            for (int64_t j = 0; j < size; ++j) to[j] = from[block.offsets[j]];
         }
-        size_t bytes = static_cast<size_t>(block) * item;
-        for (int64_t i = begin; i < end; ++i) std::memcpy(target + static_cast<size_t>(i) * bytes, source + offsets[i] * static_cast<int64_t>(item), bytes);
       });
     });
-    return;
-  }
-  for_each_block(plan, result, [](const Tensor& piece, const Tensor& to) { copy_elements(piece, to); });
+  });
+}
+
+/// step(element of self, element of source) for all blocks. Threads share the columns of the blocks, so that elements
+/// which meet do so in the order of the positions.
+template <class T, class Step>
+void put_blocks(T* target, const T* source, const int64_t* offsets, int64_t count, const Block& block, Step step) {
+  constexpr int64_t kColumns = 64;  // a thread's share of a block is at least so wide
+  const int64_t grain = std::max(kColumns, 32768 / count);
+  parallel_for(block.size, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < count; ++i) {
+      T* to = target + offsets[i];
+      const T* from = source + i * block.size;
+      if (block.offsets.empty())
+        for (int64_t j = begin; j < end; ++j) step(to[j], from[j]);
+      else
+        for (int64_t j = begin; j < end; ++j) step(to[block.offsets[j]], from[j]);
+    }
+  });
 }
 
 /// [positions, rest...] to the order of the result: the index dimensions go where the first of them stood.
@@ -192,20 +185,31 @@ static void put_values(const Tensor& self, const std::vector<Tensor>& indices, c
   NoGrad silent;
   IndexPlan plan = plan_index(self, indices);
   if (broadcast_shapes(values.sizes(), plan.result_sizes) != plan.result_sizes)
-    shape_error("shape mismatch: value tensor of shape ", values.sizes(), " cannot be broadcast to indexing result of shape ", plan.result_sizes);
+    shape_error("shape mismatch: value tensor of shape ", values.sizes(),
+                " cannot be broadcast to indexing result of shape ", plan.result_sizes);
   Tensor blocks = from_result_order(plan, expand(detach(values), plan.result_sizes));
-  bool single = plan.rest_sizes.empty() || count_elements(plan.rest_sizes) == 1;
-  if (single && self.dtype() == Dtype::F32 && values.dtype() == Dtype::F32) {
-    Tensor dense = contiguous(blocks);
-    auto *from = dense.data<float>(), *to = self.data<float>();
-    const auto* offsets = plan.offsets.data<int64_t>();
-    for (int64_t i = 0; i < plan.offsets.numel(); ++i) to[offsets[i]] = accumulate ? to[offsets[i]] + from[i] : from[i];
-    return;
-  }
-  for_each_block(plan, blocks, [accumulate](const Tensor& piece, const Tensor& from) {
-    Tensor target = detach(piece);
-    if (accumulate) add_(target, from);
-    else copy_elements(from, target);
+  Tensor dense = contiguous(to_dtype(blocks, self.dtype()));
+  const Block block = block_of(plan);
+  const int64_t count = plan.offsets.numel();
+  if (count == 0 || block.size == 0) return;
+  const auto* offsets = plan.offsets.data<int64_t>();
+  launch({{&dense}, {&self}}, count * block.size, [&] {
+    if (!accumulate) {
+      visit_item_size(self.dtype(), [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        auto* from = reinterpret_cast<const T*>(dense.bytes());
+        put_blocks(reinterpret_cast<T*>(self.bytes()), from, offsets, count, block, [](T& to, T value) { to = value; });
+      });
+      return;
+    }
+    visit_dtype(self.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      const T* from = dense.data<T>();
+      visit_combination<T>(Combine::Sum, [&](auto together) {
+        put_blocks(self.data<T>(), from, offsets, count, block,
+                   [=](T& to, T value) { to = narrowed<T>(together(widened(to), widened(value))); });
+      });
+    });
   });
 }
 
@@ -227,8 +231,8 @@ Tensor index_put(const Tensor& self, const std::vector<Tensor>& indices, const T
 Tensor& index_put_(Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
   check_in_place(self, "index_put_");
   if (!can_cast(values.dtype(), self.dtype()) && values.dtype() != self.dtype() && !values.impl()->wrapped_number)
-    runtime_error("Index put requires the source and destination dtypes match, got ", torch_name(self.dtype()), " for the destination and ",
-                  torch_name(values.dtype()), " for the source.");
+    runtime_error("Index put requires the source and destination dtypes match, got ", torch_name(self.dtype()),
+                  " for the destination and ", torch_name(values.dtype()), " for the source.");
   if (needs_gradient(self, values)) {
     finish_in_place(self, index_put(self, indices, to_dtype(values, self.dtype()), accumulate), "index_put_");
     return self;
@@ -249,25 +253,36 @@ static std::vector<Tensor> expand_masks(const Tensor& self, const std::vector<Te
     for (int64_t d = 0; d < index.ndim(); ++d) {
       auto at = static_cast<int64_t>(expanded.size());
       if (at >= self.ndim() || index.sizes()[d] != self.sizes()[at])
-        index_error("The shape of the mask ", index.sizes(), " at index ", d, " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at);
+        index_error("The shape of the mask ", index.sizes(), " at index ", d,
+                    " does not match the shape of the indexed tensor ", self.sizes(), " at index ", at);
       Tensor positions = nonzero(index);
       expanded.push_back(select(positions, 1, d));
     }
   }
   return expanded;
 }
-Tensor index_with_masks(const Tensor& self, const std::vector<Tensor>& indices) { return index(self, expand_masks(self, indices)); }
+Tensor index_with_masks(const Tensor& self, const std::vector<Tensor>& indices) {
+  return index(self, expand_masks(self, indices));
+}
 Tensor& index_put_with_masks(Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
   return index_put_(self, expand_masks(self, indices), values, accumulate);
 }
 
-static Tensor index_put_operation(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values, bool accumulate) {
+static Tensor index_put_in_place(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values,
+                                 bool accumulate) {
+  Tensor target = self;
+  return index_put_with_masks(target, indices, values, accumulate);
+}
+static Tensor index_put_operation(const Tensor& self, const std::vector<Tensor>& indices, const Tensor& values,
+                                  bool accumulate) {
   return index_put(self, expand_masks(self, indices), values, accumulate);
 }
 
 void register_indexing(Registry& r) {
-  r.add("nonzero(Tensor self) -> Tensor", nonzero);
-  r.add("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", index_put_operation, kInPlaceByCopy);
+  r.add("index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+        index_put_operation);
+  r.add("index_put_(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+        index_put_in_place, kMethod | kFunction);
 }
 
 }  // namespace ondol

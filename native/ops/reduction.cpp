@@ -1,10 +1,8 @@
 // Sums and means.
 
-#include "kernels/table.h"
-#include "ops/functions.h"
 #include "ops/reduction.h"
+#include "ops/functions.h"
 #include "ops/registry.h"
-#include "tensor/launch.h"
 
 namespace ondol {
 
@@ -52,35 +50,33 @@ ReductionPlan plan_reduction(const Tensor& self, const Dims& requested, bool kee
   return plan;
 }
 
-namespace {
-
-template <class T>
-const kernel::FloatingReductions<T>& reductions() {
-  if constexpr (std::is_same_v<T, float>) return kernel::table().reduction.float32;
-  else return kernel::table().reduction.float64;
+void check_not_empty(const char* operation, const Tensor& self, const Dims& dims) {
+  if (self.numel() > 0) return;
+  if (dims.empty() && self.ndim() > 0)
+    runtime_error(operation,
+                  "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+                  "the 'dim' argument.");
+  for (int64_t dim : dims) {
+    int64_t wrapped = wrap_dim(dim, self.ndim());
+    if (self.ndim() > 0 && self.sizes()[wrapped] == 0)
+      index_error(operation, "(): Expected reduction dim ", wrapped, " to have non-zero size.");
+  }
 }
 
-/// Sums in the dtype that is summed in: float for halves, int64 for integers; complex numbers as pairs.
+int64_t reduced_count(const Tensor& self, const Dims& dims) {
+  Dims reduced = wrap_dims(dims, self.ndim());
+  if (reduced.empty()) return self.numel();
+  int64_t count = 1;
+  for (int64_t dim : reduced) count *= self.ndim() ? self.sizes()[dim] : 1;
+  return count;
+}
+
+namespace {
+
 Tensor sum_lines(const ReductionPlan& plan, Dtype dtype) {
-  kernel::Lines lines{plan.outer, plan.n, plan.inner};
-  int64_t work = plan.input.numel();
-  if (is_complex(dtype)) {
-    Tensor pairs = to_dtype(plan.input, dtype), result = empty(plan.result_sizes, dtype);
-    kernel::Lines twice{plan.outer, plan.n, plan.inner * 2};
-    launch({{&pairs}, {&result}}, work, [&] {
-      if (dtype == Dtype::C64) reductions<float>().sum(pairs.data<float>(), result.data<float>(), twice);
-      else reductions<double>().sum(pairs.data<double>(), result.data<double>(), twice);
-    });
-    return result;
-  }
-  Dtype compute = is_integral(dtype) ? Dtype::I64 : dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32;
-  Tensor input = to_dtype(plan.input, compute), result = empty(plan.result_sizes, compute);
-  launch({{&input}, {&result}}, work, [&] {
-    if (compute == Dtype::I64) kernel::table().reduction.int64.sum(input.data<int64_t>(), result.data<int64_t>(), lines);
-    else if (compute == Dtype::F64) reductions<double>().sum(input.data<double>(), result.data<double>(), lines);
-    else reductions<float>().sum(input.data<float>(), result.data<float>(), lines);
-  });
-  return to_dtype(result, dtype);
+  auto sum_of = [](const auto& kernels) { return kernels.sum; };
+  if (is_complex(dtype)) return reduce_floating_lines(plan, dtype, sum_of);
+  return to_dtype(reduce_lines(plan, reduction_dtype(dtype), sum_of), dtype);
 }
 
 Tensor sum_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype, const char* node = "SumBackward1") {
@@ -109,20 +105,43 @@ Tensor sum_dims(const Tensor& self, std::optional<Dims> dims, bool keepdim, std:
 Dtype mean_dtype(const Tensor& self, std::optional<Dtype> dtype) {
   Dtype result = dtype.value_or(self.dtype());
   if (is_integral(result))
-    runtime_error("mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ", torch_name(result));
+    runtime_error("mean(): could not infer output dtype. ", dtype ? "Optional" : "Input",
+                  " dtype must be either a floating point or complex dtype. Got: ", torch_name(result));
   return result;
 }
 Tensor mean_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype) {
-  Tensor total = sum_as(self, dims, keepdim, dtype);
-  int64_t count = 1;
-  Dims reduced = wrap_dims(dims, self.ndim());
-  if (reduced.empty()) count = self.numel();
-  for (int64_t dim : reduced) count *= self.ndim() ? self.sizes()[dim] : 1;
-  return div(total, wrapped_number(count));
+  ReductionPlan plan = plan_reduction(self, dims, keepdim);
+  Tensor result;
+  {
+    NoGrad silent;
+    Dtype compute = is_complex(dtype) ? dtype : reduction_dtype(dtype);
+    result = to_dtype(reduce_floating_lines(plan, compute, [](const auto& kernels) { return kernels.mean; }), dtype);
+  }
+  if (needs_gradient(self))
+    record("MeanBackward1", result, {self},
+           [sizes = self.sizes(), kept = plan.kept_sizes, n = plan.n](const Tensor& gradient, Gradients& in) {
+             in[0] = expand(reshape(div(gradient, wrapped_number(std::max<int64_t>(n, 1))), kept), sizes);
+           });
+  return result;
 }
-Tensor mean_all(const Tensor& self, std::optional<Dtype> dtype) { return mean_as(self, {}, false, mean_dtype(self, dtype)); }
+Tensor mean_all(const Tensor& self, std::optional<Dtype> dtype) {
+  return mean_as(self, {}, false, mean_dtype(self, dtype));
+}
 Tensor mean_dims(const Tensor& self, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype) {
   return mean_as(self, dims.value_or(Dims{}), keepdim, mean_dtype(self, dtype));
+}
+
+Tensor nansum(const Tensor& self, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype) {
+  if (is_complex(self.dtype())) runtime_error("nansum does not support complex inputs");
+  Tensor numbers = is_floating(self.dtype()) ? where(isnan(self), scalar_tensor(0, self.dtype()), self) : self;
+  return sum_dims(numbers, dims, keepdim, dtype);
+}
+Tensor nanmean(const Tensor& self, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype) {
+  if (is_integral(self.dtype()))
+    runtime_error("nanmean(): expected input to have floating point or complex dtype but got ",
+                  torch_name(self.dtype()));
+  Tensor count = sum_dims(logical_not(isnan(detach(self))), dims, keepdim, std::nullopt);
+  return div(nansum(self, dims, keepdim, dtype), count);
 }
 
 }  // namespace
@@ -138,8 +157,10 @@ Tensor sum_to_size(const Tensor& self, const Dims& sizes) {
   Dims dims;
   for (int64_t i = 0; expandable && i < self.ndim(); ++i) {
     int64_t wanted = i < extra ? 1 : sizes[i - extra];
-    if (i < extra || (wanted == 1 && self.sizes()[i] != 1)) dims.push_back(i);
-    else expandable = wanted == self.sizes()[i];
+    if (i < extra || (wanted == 1 && self.sizes()[i] != 1))
+      dims.push_back(i);
+    else
+      expandable = wanted == self.sizes()[i];
   }
   if (!expandable) runtime_error("size {", sizes, "} is not expandable to size {", self.sizes(), "}.");
   Tensor summed = dims.empty() ? self : sum_as(self, dims, true, sum_dtype(self, std::nullopt));
@@ -159,6 +180,8 @@ void register_reduction(Registry& r) {
   r.add("sum.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", sum_dims);
   r.add("mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", mean_all);
   r.add("mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", mean_dims);
+  r.add("nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", nansum);
+  r.add("nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", nanmean);
   r.add("sum_to_size(Tensor self, int[] size) -> Tensor", sum_to_size_operation, kMethod);
 }
 

@@ -8,9 +8,11 @@ namespace ondol::kernel::ONDOL_LEVEL {
 void add_activation(FormulaKernels& kernels);
 void add_activation_smooth(FormulaKernels& kernels);
 void add_arithmetic(FormulaKernels& kernels);
+void add_combination(FormulaKernels& kernels);
 void add_comparison(FormulaKernels& kernels);
 void add_exponential(FormulaKernels& kernels);
 void add_integer(FormulaKernels& kernels);
+void add_limit(FormulaKernels& kernels);
 void add_math(FormulaKernels& kernels);
 void add_power(FormulaKernels& kernels);
 void add_rounding(FormulaKernels& kernels);
@@ -21,9 +23,11 @@ void fill(FormulaKernels& kernels) {
   add_activation(kernels);
   add_activation_smooth(kernels);
   add_arithmetic(kernels);
+  add_combination(kernels);
   add_comparison(kernels);
   add_exponential(kernels);
   add_integer(kernels);
+  add_limit(kernels);
   add_math(kernels);
   add_power(kernels);
   add_rounding(kernels);

@@ -135,6 +135,7 @@ void add_activation(FormulaKernels& kernels) {
 }  // namespace ondol::kernel::ONDOL_LEVEL
 
 #else
+#include "base/distributions.h"
 #include "ops/pointwise/pointwise_operation.h"
 
 namespace ondol {
@@ -273,6 +274,20 @@ static Tensor softshrink(const Tensor& x, const Scalar& lambd) {
   return shrink(f, "SoftshrinkBackward0", x, lambd.to_double());
 }
 
+/// Xu et al. 2015: below 0 a slope from [lower, upper), drawn for each element in training, else their mean.
+static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, bool training, Generator* generator) {
+  double low = lower.to_double(), high = upper.to_double();
+  require_floating("rrelu_with_noise_out_cpu", x);
+  if (!training) return leaky_relu(x, (low + high) / 2);
+  Tensor slopes = ones(x.sizes(), Dtype::F64), below = contiguous(le(detach(x), wrapped_number(0)));
+  Generator& source = generator ? *generator : default_generator();
+  auto* slope = slopes.data<double>();
+  auto* drawn = below.data<bool>();
+  for (int64_t i = 0; i < x.numel(); ++i)  // only elements below 0 draw, as in PyTorch
+    if (drawn[i]) random::uniform(source, slope + i, 1, low, high);
+  return mul(x, to_dtype(slopes, x.dtype()));
+}
+
 void register_activation(Registry& r) {
   // Those that are functions of the main module are found by nn.functional under `nn.` as well.
   r.add("relu(Tensor self) -> Tensor", relu, kInPlace);
@@ -282,6 +297,12 @@ void register_activation(Registry& r) {
   r.add("threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", leaky_relu, kFunction | kInPlace);
+  for (const char* schema :
+       {"rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Generator? "
+        "generator=None) -> Tensor",
+        "nn.rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Generator? "
+        "generator=None) -> Tensor"})
+    r.add(schema, rrelu, kFunction | kInPlaceByCopy);
   r.add("prelu(Tensor self, Tensor weight) -> Tensor", prelu);
   r.add("nn.prelu(Tensor self, Tensor weight) -> Tensor", prelu, kFunction);
   r.add("nn.hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", hardtanh, kFunction | kInPlace);

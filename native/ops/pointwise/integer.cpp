@@ -69,6 +69,8 @@ void add_integer(FormulaKernels& kernels) {
 }  // namespace ondol::kernel::ONDOL_LEVEL
 
 #else
+#include <numeric>
+
 #include "ops/pointwise/pointwise_operation.h"
 
 namespace ondol {
@@ -164,27 +166,49 @@ Tensor bitwise_not(const Tensor& x) {
   return bits(f, x, wrapped_number(int64_t{-1}));
 }
 
-/// Shifts by less than nothing or by more than there are bits give what shifting bit by bit would.
-static Tensor shift(const Pointwise& f, const Tensor& a, const Tensor& b) {
+/// For integers, bool not among them.
+static Tensor whole_numbers(const Pointwise& f, const Tensor& a, const Tensor& b) {
   const Tensor operands[] = {a, b};
   Dtype dtype = promote(operands);
   if (!is_integral(dtype) || dtype == Dtype::Bool)
     runtime_error("\"", f.name, "\" not implemented for '", torch_name(dtype), "'");
   return evaluate_result(f, operands, dtype, dtype);
 }
+/// Shifts by less than nothing or by more than there are bits give what shifting bit by bit would.
 Tensor bitwise_left_shift(const Tensor& a, const Tensor& b) {
   static const Pointwise f = integer_formula("lshift_cpu", [](int64_t x, int64_t y) {
     return y < 0 || y >= 64 ? int64_t{0} : static_cast<int64_t>(static_cast<uint64_t>(x) << y);
   });
-  return shift(f, a, b);
+  return whole_numbers(f, a, b);
 }
 Tensor bitwise_right_shift(const Tensor& a, const Tensor& b) {
   static const Pointwise f =
       integer_formula("rshift_cpu", [](int64_t x, int64_t y) { return x >> (y < 0 || y >= 64 ? 63 : y); });
-  return shift(f, a, b);
+  return whole_numbers(f, a, b);
+}
+
+/// Euclid's algorithm on the absolute values; unsigned, for the smallest number has no positive counterpart.
+static int64_t common_divisor(int64_t x, int64_t y) {
+  auto size = [](int64_t v) { return v < 0 ? -static_cast<uint64_t>(v) : static_cast<uint64_t>(v); };
+  return static_cast<int64_t>(std::gcd(size(x), size(y)));
+}
+static Tensor gcd(const Tensor& a, const Tensor& b) {
+  static const Pointwise f = integer_formula("gcd", [](int64_t x, int64_t y) { return common_divisor(x, y); });
+  return whole_numbers(f, a, b);
+}
+static Tensor lcm(const Tensor& a, const Tensor& b) {
+  static const Pointwise f = integer_formula("lcm", [](int64_t x, int64_t y) {
+    int64_t divisor = common_divisor(x, y);
+    auto product = divisor == 0 ? uint64_t{0} : static_cast<uint64_t>(x / divisor) * static_cast<uint64_t>(y);
+    auto multiple = static_cast<int64_t>(product);
+    return multiple < 0 ? static_cast<int64_t>(-product) : multiple;
+  });
+  return whole_numbers(f, a, b);
 }
 
 void register_integer(Registry& r) {
+  r.add("gcd(Tensor self, Tensor other) -> Tensor", gcd, kInPlace);
+  r.add("lcm(Tensor self, Tensor other) -> Tensor", lcm, kInPlace);
   r.add("floor_divide(Tensor self, Tensor|Scalar other) -> Tensor", floor_divide, kInPlace);
   r.add("remainder(Tensor self, Tensor|Scalar other) -> Tensor", remainder, kInPlace);
   r.add("fmod(Tensor self, Tensor|Scalar other) -> Tensor", fmod, kInPlace);

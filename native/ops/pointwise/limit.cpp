@@ -50,8 +50,8 @@ struct Heaviside {  // 0 below 0, 1 above, b at 0
 }  // namespace
 
 void add_limit(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {ternary<Clamp>("clamp"), binary<ClampGradient>("clamp_gradient"),
-                                             binary<Fmax>("fmax"),    binary<Fmin>("fmin"),
+  static constexpr FormulaEntry entries[] = {ternary<Clamp>("clamp"),      binary<ClampGradient>("clamp_gradient"),
+                                             binary<Fmax>("fmax"),         binary<Fmin>("fmin"),
                                              binary<Copysign>("copysign"), binary<Heaviside>("heaviside")};
   kernels.add(entries);
 }
@@ -96,13 +96,13 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
   if (is_number(low) && is_number(high)) {
     double least = low.defined() ? element(low).to_double() : -infinity;
     double most = high.defined() ? element(high).to_double() : infinity;
-    return differentiable_unary("ClampBackward1", kInput, y, x, [=](const Tensor& g, const Tensor& input, const Tensor&) {
-      static const Pointwise gradient = formula("clamp_gradient");
-      const double limits[] = {least, most};
-      return fused_gradient(gradient, g, input, limits, [&] {
-        return masked(within(input, wrapped_number(least), wrapped_number(most)), g);
-      });
-    });
+    return differentiable_unary(
+        "ClampBackward1", kInput, y, x, [=](const Tensor& g, const Tensor& input, const Tensor&) {
+          static const Pointwise gradient = formula("clamp_gradient");
+          const double limits[] = {least, most};
+          return fused_gradient(gradient, g, input, limits,
+                                [&] { return masked(within(input, wrapped_number(least), wrapped_number(most)), g); });
+        });
   }
   if (!needs_gradient(x, low, high)) return y;
   Saved saved_low = low.defined() ? save(low) : Saved(), saved_high = high.defined() ? save(high) : Saved();
@@ -149,12 +149,11 @@ static Tensor fmin(const Tensor& a, const Tensor& b) {
 static Tensor copysign(const Tensor& a, const Tensor& b) {
   static const Pointwise f = formula("copysign");
   refuse_complex("copysign", {a, b});
-  return differentiable_binary(
-      "CopysignBackward0", kInput | kOutput, binary_floating(f, a, b), a, b,
-      [](const Tensor& g, Gradients& in, const Tensor& x, const Tensor&, const Tensor& y) {
-        if (in.wants(0)) in[0] = mul(g, masked(ne(x, wrapped_number(0)), div(y, x)));
-        if (in.wants(1)) in[1] = zeros_like(g);
-      });
+  return differentiable_binary("CopysignBackward0", kInput | kOutput, binary_floating(f, a, b), a, b,
+                               [](const Tensor& g, Gradients& in, const Tensor& x, const Tensor&, const Tensor& y) {
+                                 if (in.wants(0)) in[0] = mul(g, masked(ne(x, wrapped_number(0)), div(y, x)));
+                                 if (in.wants(1)) in[1] = zeros_like(g);
+                               });
 }
 
 static Tensor heaviside(const Tensor& x, const Tensor& values) {
@@ -162,8 +161,8 @@ static Tensor heaviside(const Tensor& x, const Tensor& values) {
   if (is_complex(x.dtype()) || is_complex(values.dtype()))
     runtime_error("heaviside is not yet implemented for complex tensors.");
   if (x.dtype() != values.dtype())
-    runtime_error("heaviside is not yet implemented for tensors with different dtypes: ", torch_name(x.dtype()), " and ",
-                  torch_name(values.dtype()));
+    runtime_error("heaviside is not yet implemented for tensors with different dtypes: ", torch_name(x.dtype()),
+                  " and ", torch_name(values.dtype()));
   Tensor y = binary(f, x, values);
   if (needs_gradient(x, values)) record_not_differentiable("heaviside", y, {x, values});
   return y;

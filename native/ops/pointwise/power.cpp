@@ -1,4 +1,4 @@
-// Powers, signs, complex parts, selection.
+// Powers, signs, selection.
 //
 // The upper half is compiled once per instruction set and holds the formulas; the lower half, compiled once, makes
 // operations of them.
@@ -112,54 +112,6 @@ Tensor sign(const Tensor& x) {
   return differentiable_unary("SignBackward0", kNothing, unary(f, x), x,
                               [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
-Tensor sgn(const Tensor& x) {
-  if (!is_complex(x.dtype())) return sign(x);
-  static const Pointwise f = [] {
-    Pointwise made;
-    made.name = "sgn";
-    made.c128 = complex_loop([](c128 z) { return z == 0.0 ? z : z / std::abs(z); });
-    return made;
-  }();
-  return differentiable_unary("SgnBackward0", kInput | kOutput, unary(f, x), x,
-                              [](const Tensor& g, const Tensor& z, const Tensor& s) {
-                                // d sgn = (dz - s Re(conj(s) dz)) / |z|
-                                Tensor size = abs(z), tangent = div(sub(g, mul(s, real(mul(conj(s), g)))), size);
-                                return where(eq(size, wrapped_number(0)), scalar_tensor(0, g.dtype()), tangent);
-                              });
-}
-
-Tensor conj(const Tensor& x) {
-  if (!is_complex(x.dtype())) return x;
-  static const Pointwise f = [] {
-    Pointwise made;
-    made.name = "conj";
-    made.c128 = complex_loop([](c128 z) { return std::conj(z); });
-    return made;
-  }();
-  return differentiable_unary("ConjBackward0", kNothing, unary(f, x), x,
-                              [](const Tensor& g, const Tensor&, const Tensor&) { return conj(g); });
-}
-
-static Tensor part(const Tensor& x, int64_t which, const char* node) {
-  Dims strides = x.strides();
-  for (int64_t& stride : strides) stride *= 2;
-  Tensor result = view_of_storage(x.storage(), x.sizes(), strides, x.impl()->offset * 2 + which, to_real(x.dtype()));
-  TensorImpl* impl = result.impl();
-  impl->base = x.impl()->base ? x.impl()->base : x.ref();
-  impl->opaque_view = true;
-  impl->seen_version = x.version();
-  if (needs_gradient(x))
-    record(node, result, {x}, [which](const Tensor& g, Gradients& in) {
-      in[0] = which ? mul(g, wrapped_number(c128(0, 1))) : to_dtype(g, to_complex(g.dtype()));
-    });
-  return result;
-}
-Tensor real(const Tensor& x) { return is_complex(x.dtype()) ? part(x, 0, "RealBackward0") : x; }
-Tensor imag(const Tensor& x) {
-  if (!is_complex(x.dtype())) runtime_error("imag is not implemented for tensors with non-complex dtypes.");
-  return part(x, 1, "ImagBackward0");
-}
-
 /// condition ? a : b, for any dtype: both are gathered and chosen from as they are.
 template <class T>
 static void choose(const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
@@ -188,20 +140,26 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 static Tensor square(const Tensor& x) { return pow(x, wrapped_number(2)); }
 
+/// Computed in double precision, whatever the operands are.
+static Tensor float_power(const Tensor& base, const Tensor& exponent) {
+  Dtype dtype = is_complex(base.dtype()) || is_complex(exponent.dtype()) ? Dtype::C128 : Dtype::F64;
+  return pow(to_dtype(base, dtype), exponent.impl()->wrapped_number ? exponent : to_dtype(exponent, dtype));
+}
+static Tensor ldexp(const Tensor& x, const Tensor& exponent) { return mul(x, pow(wrapped_number(2.0), exponent)); }
+
 void register_power(Registry& r) {
   r.add("pow(Tensor self, Tensor|Scalar exponent) -> Tensor", pow, kInPlace);
   r.add(
       "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
       +[](const Scalar& base, const Tensor& exponent) { return pow(wrapped_number(base), exponent); }, kFunction);
+  r.add("float_power(Tensor self, Tensor|Scalar exponent) -> Tensor", float_power, kInPlaceByCopy);
+  r.add(
+      "float_power.Scalar(Scalar self, Tensor exponent) -> Tensor",
+      +[](const Scalar& base, const Tensor& exponent) { return float_power(wrapped_number(base), exponent); },
+      kFunction);
+  r.add("ldexp(Tensor self, Tensor other) -> Tensor", ldexp, kInPlaceByCopy);
   r.add("square(Tensor self) -> Tensor", square, kInPlace);
   r.add("sign(Tensor self) -> Tensor", sign, kInPlace);
-  r.add("sgn(Tensor self) -> Tensor", sgn, kInPlace);
-  r.add("conj(Tensor self) -> Tensor", conj);
-  r.add("conj_physical(Tensor self) -> Tensor", conj, kInPlaceByCopy);
-  r.add("resolve_conj(Tensor self) -> Tensor", +[](const Tensor& x) { return x; });
-  r.add("resolve_neg(Tensor self) -> Tensor", +[](const Tensor& x) { return x; });
-  r.add("real(Tensor self) -> Tensor", real, kFunction);
-  r.add("imag(Tensor self) -> Tensor", imag, kFunction);
   r.add("where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other) -> Tensor", where);
 }
 

@@ -1,0 +1,183 @@
+// Where: nonzero, argwhere, searchsorted, bucketize.
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "ops/element_type.h"
+#include "ops/functions.h"
+#include "ops/reduction.h"
+#include "ops/registry.h"
+#include "tensor/launch.h"
+
+namespace ondol {
+
+Tensor nonzero(const Tensor& self) {
+  NoGrad silent;
+  Tensor flags = contiguous(self.dtype() == Dtype::Bool ? detach(self) : ne(detach(self), wrapped_number(0)));
+  const auto* flag = flags.data<bool>();
+  int64_t total = flags.numel(), count = std::count(flag, flag + total, true), ndim = self.ndim();
+  Tensor result = empty({count, ndim}, Dtype::I64);
+  if (count == 0 || ndim == 0) return result;
+  auto* out = result.data<int64_t>();
+  int64_t row_length = self.sizes()[ndim - 1];
+  Dims position(static_cast<size_t>(ndim), 0);
+  for (int64_t row = 0; row < total; row += row_length) {
+    for (int64_t i = 0; i < row_length; ++i) {
+      if (!flag[row + i]) continue;
+      std::copy(position.begin(), position.end() - 1, out);
+      out[ndim - 1] = i;
+      out += ndim;
+    }
+    for (int64_t d = ndim - 2; d >= 0 && ++position[d] == self.sizes()[d]; --d) position[d] = 0;
+  }
+  return result;
+}
+
+namespace {
+
+/// One tensor of positions for each dimension; a number counts as 1-d.
+std::vector<Tensor> nonzero_columns(const Tensor& self) {
+  Tensor positions = nonzero(self.ndim() ? self : unsqueeze(detach(self), 0));
+  std::vector<Tensor> columns;
+  for (int64_t d = 0; d < positions.size(1); ++d) columns.push_back(select(positions, 1, d));
+  return columns;
+}
+Value nonzero_either(const Tensor& self, bool as_tuple) {
+  if (as_tuple) return nonzero_columns(self);
+  return nonzero(self);
+}
+
+enum class Side { Left, Right };
+
+/// The number of elements of an ascending row before which `value` belongs.
+template <class T, class Order>
+int64_t insertion_point(const T* row, int64_t n, T value, Side side, Order at) {
+  auto wide = widened(value);
+  int64_t low = 0, high = n;
+  while (low < high) {
+    int64_t middle = low + (high - low) / 2;
+    auto element = widened(row[at(middle)]);
+    bool before = side == Side::Left ? !(element >= wide) : !(element > wide);
+    if (before)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+struct Search {
+  Tensor boundaries;  // contiguous, [rows, n] or [n]
+  Tensor sorter;      // undefined, or positions of boundaries in ascending order
+  Side side;
+  bool int32;
+};
+
+Tensor search(const Search& task, const Tensor& values) {
+  NoGrad silent;
+  Dtype dtype = task.boundaries.dtype();
+  int64_t n = task.boundaries.ndim() ? task.boundaries.size(-1) : 1;
+  int64_t rows = task.boundaries.ndim() > 1
+                     ? count_elements(Dims(task.boundaries.sizes().begin(), task.boundaries.sizes().end() - 1))
+                     : 1;
+  Tensor wanted = contiguous(values), result = empty(values.sizes(), Dtype::I64);
+  int64_t each = rows ? wanted.numel() / std::max<int64_t>(rows, 1) : 0;
+  auto* out = result.data<int64_t>();
+  const int64_t* order = task.sorter.defined() ? task.sorter.data<int64_t>() : nullptr;
+  launch({{&task.boundaries, &wanted}, {&result}}, wanted.numel() * 8, [&] {
+    visit_dtype(dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
+        const T *bounds = task.boundaries.data<T>(), *value = wanted.data<T>();
+        parallel_for(wanted.numel(), 2048, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            int64_t start = rows > 1 ? i / each * n : 0;
+            out[i] = order ? insertion_point(bounds + start, n, value[i], task.side,
+                                             [=](int64_t k) { return order[start + k]; })
+                           : insertion_point(bounds + start, n, value[i], task.side, [](int64_t k) { return k; });
+          }
+        });
+      }
+    });
+  });
+  return task.int32 ? to_dtype(result, Dtype::I32) : result;
+}
+
+Side chosen_side(const char* operation, bool right, std::optional<std::string_view> side) {
+  if (!side) return right ? Side::Right : Side::Left;
+  if (*side != "left" && *side != "right")
+    runtime_error(operation, "(): side can only be 'left' or 'right' but got ", *side);
+  if (right && *side == "left")
+    runtime_error(operation, "(): side and right can't be set to opposites, got side of left while right was True");
+  return *side == "right" ? Side::Right : Side::Left;
+}
+
+/// Both in the dtype of the boundaries, which must be that of the values unless those are a number.
+Tensor search_sorted(const char* operation, const Tensor& boundaries, const Tensor& values, bool int32, Side side,
+                     const Tensor& sorter) {
+  if (is_complex(boundaries.dtype()) || is_complex(values.dtype()))
+    runtime_error(operation, "(): does not support complex inputs");
+  if (boundaries.ndim() == 0)
+    runtime_error(operation, "(): boundaries tensor must have at least 1 dimension, but got 0-d");
+  if (boundaries.dtype() != values.dtype() && !values.impl()->wrapped_number)
+    runtime_error(operation,
+                  "(): boundary tensor and input value tensor should have same dtype, but got boundaries tensor dtype ",
+                  torch_name(boundaries.dtype()), " and input value tensor dtype ", torch_name(values.dtype()));
+  bool matches = boundaries.ndim() == 1 || boundaries.ndim() == values.ndim();
+  for (int64_t d = 0; matches && boundaries.ndim() > 1 && d + 1 < boundaries.ndim(); ++d)
+    matches = boundaries.sizes()[d] == values.sizes()[d];
+  if (!matches)
+    runtime_error(
+        operation,
+        "(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value "
+        "tensor must match, but we got boundaries tensor ",
+        boundaries.sizes(), " and input value tensor ", values.sizes());
+  NoGrad silent;
+  const Tensor both[] = {detach(boundaries), detach(values)};
+  Dtype dtype = promote(both);
+  Search task{contiguous(to_dtype(both[0], dtype)), {}, side, int32};
+  if (sorter.defined()) {
+    if (sorter.sizes() != boundaries.sizes())
+      runtime_error(operation, "(): boundary and sorter must have the same size, but got boundary tensor ",
+                    boundaries.sizes(), " and got sorter tensor ", sorter.sizes());
+    if (sorter.dtype() != Dtype::I64)
+      runtime_error(operation, "(): sorter must be a tensor of long dtype but got dtype ", torch_name(sorter.dtype()));
+    task.sorter = contiguous(detach(sorter));
+    int64_t n = boundaries.size(-1);
+    const auto* order = task.sorter.data<int64_t>();
+    for (int64_t i = 0; i < task.sorter.numel(); ++i)
+      if (order[i] < 0 || order[i] >= n)
+        index_error(operation, "(): sorter index ", order[i], " is out of bounds for dimension ", boundaries.ndim() - 1,
+                    " with size ", n);
+  }
+  return search(task, to_dtype(both[1], dtype));
+}
+
+Tensor searchsorted(const Tensor& sequence, const Tensor& values, bool int32, bool right,
+                    std::optional<std::string_view> side, const Tensor& sorter) {
+  return search_sorted("torch.searchsorted", sequence, values, int32, chosen_side("torch.searchsorted", right, side),
+                       sorter);
+}
+Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool int32, bool right) {
+  if (boundaries.ndim() != 1)
+    runtime_error("boundaries tensor must be 1 dimension, but got dim(", boundaries.ndim(), ")");
+  return search_sorted("torch.bucketize", boundaries, values, int32, right ? Side::Right : Side::Left, {});
+}
+
+}  // namespace
+
+void register_search(Registry& r) {
+  r.add("nonzero(Tensor self) -> Tensor", nonzero);
+  r.add("nonzero.as_tuple(Tensor self, *, bool as_tuple) -> Tensor[]", nonzero_either);
+  r.add("argwhere(Tensor self) -> Tensor", nonzero);
+  r.add("where.condition(Tensor condition) -> Tensor[]", nonzero_columns);
+  r.add(
+      "searchsorted(Tensor sorted_sequence, Tensor|Scalar input, *, bool out_int32=False, bool right=False, str? "
+      "side=None, "
+      "Tensor? sorter=None) -> Tensor",
+      searchsorted);
+  r.add("bucketize(Tensor|Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
+        bucketize, kFunction);
+}
+
+}  // namespace ondol
