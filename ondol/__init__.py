@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 # Everything that the core provides: Tensor, dtypes, operations.
 _SCOPES = ("autograd", "nn", "optim", "return_types")  # native parts of packages that are written in Python
 globals().update({name: value for name, value in vars(_native).items() if name[0] != "_" and name not in _SCOPES})
+if TYPE_CHECKING:  # What the line above and `__getattr__` do, for editors. tools/stub.py writes these two.
+    from ondol._native.composed import *
+    from ondol._native import *
 from ondol import _blas as _blas  # noqa: E402  (loads the matrix library)
 from ondol._native import Tensor, default_generator, device, dtype  # noqa: E402
 from ondol._size import Size  # noqa: E402
@@ -39,20 +42,27 @@ from ondol import autograd as autograd, nn as nn  # noqa: E402
 
 if TYPE_CHECKING:
     from ondol import (
-        cuda,
-        datasets,
-        fft,
-        linalg,
-        optim,
-        random,
-        serialization,
-        special,
-        testing,
-        utils,
+        backends as backends,
+        cuda as cuda,
+        datasets as datasets,
+        distributions as distributions,
+        fft as fft,
+        func as func,
+        functional as functional,
+        linalg as linalg,
+        optim as optim,
+        random as random,
+        return_types as return_types,
+        serialization as serialization,
+        signal as signal,
+        special as special,
+        testing as testing,
+        utils as utils,
+        version as version,
     )
-    from ondol._dtype_info import finfo, iinfo
-    from ondol._tensor_str import set_printoptions
-    from ondol.serialization import load, save
+    from ondol._dtype_info import finfo as finfo, iinfo as iinfo
+    from ondol._tensor_str import get_printoptions as get_printoptions, set_printoptions as set_printoptions
+    from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset(
     "cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "

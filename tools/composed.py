@@ -77,12 +77,20 @@ def method_stub(definition: ast.FunctionDef | None, name: str, *, result: str | 
     if definition is None:
         return f"def {name}(self, *args: Any, **kwargs: Any) -> {result or 'Any'}: ..."
     arguments = _Shown().visit(copy.deepcopy(definition.args))
+    _drop_out(arguments)
     first = (arguments.posonlyargs or arguments.args)[0]
     first.arg, first.annotation = "self", None
     returns = result or (ast.unparse(_Shown().visit(copy.deepcopy(definition.returns))) if definition.returns else "Any")
     documentation = ast.get_docstring(definition)
     head = f"def {name}({ast.unparse(arguments)}) -> {returns}:"
     return f"{head} ..." if not documentation else f"{head}\n{docstring(documentation, '    ')}\n    ..."
+
+
+def _drop_out(arguments: ast.arguments) -> None:
+    """Functions have the keyword `out`, methods do not."""
+    kept = [pair for pair in zip(arguments.kwonlyargs, arguments.kw_defaults) if pair[0].arg != "out"]
+    arguments.kwonlyargs = [name for name, _ in kept]
+    arguments.kw_defaults = [default for _, default in kept]
 
 
 def docstring(text: str, indent: str) -> str:

@@ -1,7 +1,5 @@
 # The part of the stub that no schema tells. `tools/stub.py` adds operations, composed methods and the docstrings that the
 # running module has; `tests/api/test_stub.py` compares the result with the running module.
-#
-# Names with an underscore in front: further down, `int`, `float`, `dtype` ... are dtypes, properties and methods.
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence as _Sequence

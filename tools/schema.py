@@ -47,6 +47,11 @@ class Schema(NamedTuple):
     result: str
     result_names: tuple[str, ...]
 
+    @property
+    def takes_self(self) -> bool:
+        """Whether it can be a method: `pow.Scalar(Scalar self, Tensor exponent)` is none."""
+        return self.parameters[:1] != () and self.parameters[0][:2] == ("self", "Tensor")
+
 
 def parse(text: str) -> Schema:
     """Raises ValueError on a text that is not a schema."""

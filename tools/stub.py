@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE))
 import composed  # noqa: E402
 import schema  # noqa: E402
 
-_NOTICE = "# Written by tools/stub.py from the schemas of the native operations. Changes here are lost.\n"
+_NOTICE = "# Written by tools/stub.py from the schemas of the native operations. Changes here are lost.\n\n"
 _SCOPES = ("nn", "optim", "autograd", "return_types")
 _SHARED = (
     "Generator Tensor _Device _Dtype _Number _Sequence _bool _dtype _float _int _layout _memory_format _str".split()
@@ -46,8 +46,8 @@ def operations(scope: Any, native: ModuleType) -> dict[str, Any]:
 def operation_stub(name: str, operator: Any, *, method: bool = False, out: bool = False) -> list[str]:
     """One `def` for each overload of an operation."""
     forms: list[str] = []
-    for text in operator.schemas:
-        parsed = schema.parse(text)
+    parsed_schemas = [schema.parse(text) for text in operator.schemas]
+    for parsed in [one for one in parsed_schemas if not method or one.takes_self]:
         changes_self = name.endswith("_") and not name.endswith("__")
         result = f"return_types.{parsed.name}" if parsed.result_names else None
         if changes_self:
@@ -104,6 +104,8 @@ def _documentation(value: Any) -> str | None:
         return None
     if hasattr(value, "__nb_signature__"):
         text = value.__nb_signature__[0][1]
+    if text and text.startswith("(self)"):  # a property of nanobind's, which has no words
+        return None
     if text and re.match(r"\w+\(.*?\)( -> [\w |]+)?[:.] *", text):
         text = re.sub(r"^\w+\(.*?\)( -> [\w |]+)?[:.] *", "", text, count=1)
         text = text[:1].upper() + text[1:]
@@ -133,12 +135,14 @@ def _exported_methods(native: ModuleType, exports: composed.Exports) -> dict[str
 
 def main_stub(native: ModuleType, package: Path, exports: composed.Exports) -> str:
     template = document((HERE / "native_template.pyi").read_text("utf-8"), native)
+    template = template.partition("\n\n")[2]  # the first lines are about the template
     head, tensor, tail = re.split(r"(?<=\n)(?=class Tensor:|# Making tensors)", template)
     dtypes = [f"{name}: dtype" for name, value in sorted(vars(native).items()) if isinstance(value, native.dtype)]
     functions = [line for name, operator in operations(native, native).items() for line in operation_stub(name, operator, out=True)]
     body = [tensor.rstrip(), *tensor_stub(native, package, exports), "", tail, "# Dtypes.", "", *dtypes, "", "# Operations.", "", *functions]
     public = sorted(name for name in vars(native) if name[0] != "_" and name not in _SCOPES)
-    return "\n".join([_NOTICE + head.rstrip(), f"__all__ = {public!r}", "", *body]) + "\n"
+    names = "# Names with an underscore: further down, `int`, `float`, `dtype` are dtypes, properties and methods.\n"
+    return "\n".join([_NOTICE + names, head.rstrip(), f"__all__ = {public!r}", "", *body]) + "\n"
 
 
 def scope_stub(scope: Any, native: ModuleType) -> str:
@@ -149,7 +153,7 @@ def scope_stub(scope: Any, native: ModuleType) -> str:
 
 def return_types_stub(native: ModuleType) -> str:
     """The named tuples of operations with several results."""
-    lines = [_NOTICE + "from typing import Any\n\nfrom . import Tensor\n"]
+    lines = [_NOTICE.rstrip("\n") + "\n\nfrom typing import Any\n\nfrom . import Tensor\n"]
     for name, kind in sorted(vars(native.return_types).items()):
         if not isinstance(kind, type):
             continue

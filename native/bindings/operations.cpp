@@ -283,7 +283,7 @@ void add_operations(PyObject* module) {
     if (operation.variants & kMethod) set(type, operation.name, callable);
     if (operation.variants & (kInPlace | kInPlaceByCopy)) {
       Object changing = make_operator(operation, true, nullptr, module_name);
-      set(type, operation.name + "_", changing);
+      if (operation.variants & kMethod) set(type, operation.name + "_", changing);
       set(scope, operation.name + "_", changing);
     }
   }

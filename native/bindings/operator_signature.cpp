@@ -144,7 +144,9 @@ std::string text_signature(const Operation& operation, bool in_place) {
           may_be_left_out || (belongs(overload, in_place) && !has_parameter(overload.schema, parameter.name));
     list += python_name(longest->schema, parameter);
     if (parameter.default_text) {
-      list += "=" + python_default(parameter);
+      // inspect.signature reads constants only, not contiguous_format.
+      bool constant = parameter.kind != Kind::MemoryFormat || *parameter.default_text == "None";
+      list += "=" + (constant ? python_default(parameter) : "...");
       may_be_left_out = may_be_left_out || !keyword_only;
     } else if (may_be_left_out) {
       list += "=None";
