@@ -6,6 +6,8 @@
 #include <queue>
 #include <unordered_map>
 
+#include "tensor/pointwise.h"
+
 namespace ondol {
 
 // The arithmetic that accumulation needs; operations of the floor above.
@@ -283,6 +285,16 @@ AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable(leaf) {
 
 AccumulateGrad::~AccumulateGrad() { autograd_state(variable).accumulator = nullptr; }
 
+/// A .grad has the strides of its leaf; it is row-major if those of the leaf have holes or overlap.
+static bool lies_like(const Tensor& gradient, const Tensor& leaf) {
+  return is_dense(leaf.sizes(), leaf.strides()) ? gradient.strides() == leaf.strides() : gradient.is_contiguous();
+}
+static Tensor copy_lying_like(const Tensor& gradient, const Tensor& leaf) {
+  Tensor copy = empty_like(leaf, gradient.dtype());
+  copy_elements(gradient, copy);
+  return copy;
+}
+
 void AccumulateGrad::apply(std::span<const Tensor> incoming, Gradients&) {
   const Tensor& gradient = incoming[0];
   if (!gradient.defined() || !variable.impl()->requires_grad) return;
@@ -291,18 +303,16 @@ void AccumulateGrad::apply(std::span<const Tensor> incoming, Gradients&) {
     bool sole_owner = gradient.ref()->owners() == 1 && gradient.storage()->owners() == 1;
     if (GradMode::enabled())
       state.grad = clone(gradient);
-    else if (sole_owner && gradient.strides() == variable.strides())
-      state.grad = detach(gradient);
-    else if (is_dense(gradient.sizes(), gradient.strides()) && sole_owner)
+    else if (sole_owner && lies_like(gradient, variable))
       state.grad = detach(gradient);
     else
-      state.grad = clone(detach(gradient));
+      state.grad = copy_lying_like(gradient, variable);
   } else if (GradMode::enabled()) {
     state.grad = add(state.grad, gradient, 1);
   } else {
     add_(state.grad, gradient, 1);
   }
-  for (auto& hook : state.post_hooks) {
+  for (const auto& hook : std::vector(state.post_hooks)) {  // a copy: a hook may take itself away
     std::vector<Tensor> self{variable};
     hook->before(self);
   }

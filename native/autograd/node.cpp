@@ -41,10 +41,29 @@ Node::~Node() {
 
 void Node::set_history(Tensor& tensor) {
   TensorImpl* impl = tensor.impl();
-  impl->output_index = static_cast<uint32_t>(outputs.size());
   outputs.push_back({impl->sizes, impl->dtype});
-  impl->grad_fn = Ref<Node>(this);
+  move_to(impl, Ref<Node>(this), static_cast<uint32_t>(outputs.size() - 1));
   if (impl->base) impl->seen_version = impl->version();
+}
+
+static void forget_retained(Node& node, TensorImpl* tensor) {
+  std::erase_if(node.retained, [tensor](const Node::Retained& entry) { return entry.tensor == tensor; });
+}
+
+void move_to(TensorImpl* tensor, Ref<Node> node, uint32_t output) {
+  if (tensor->autograd && tensor->autograd->retains_grad) {
+    if (tensor->grad_fn) forget_retained(*tensor->grad_fn, tensor);
+    if (node) node->retained.push_back({output, tensor});
+    tensor->autograd->retains_grad = static_cast<bool>(node);
+  }
+  tensor->output_index = output;
+  tensor->grad_fn = std::move(node);
+}
+
+void retain_grad(const Tensor& tensor) {
+  if (tensor.is_leaf() || autograd_state(tensor).retains_grad) return;
+  autograd_state(tensor).retains_grad = true;
+  tensor.grad_fn()->retained.push_back({tensor.impl()->output_index, tensor.impl()});
 }
 
 Edge gradient_edge(const Tensor& tensor) {

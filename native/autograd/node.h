@@ -42,6 +42,8 @@ struct GradientHook {
   virtual void after(std::vector<Tensor>& outgoing, const std::vector<Tensor>& incoming) {
     (void)outgoing, (void)incoming;
   }
+  /// The Python object it owns, for the collector of cycles.
+  virtual void* python_object() const { return nullptr; }
 };
 
 /// A step of the recorded graph: the derivative of one operation.
@@ -99,6 +101,12 @@ class Node : public Counted {
   /// Adds an output and makes `tensor` know its history.
   void set_history(Tensor& tensor);
 };
+
+/// Gives a tensor another place in the graph (none, if `node` is null); the node that keeps its gradient in .grad
+/// changes with it.
+void move_to(TensorImpl* tensor, Ref<Node> node, uint32_t output);
+/// Keeps the gradient of a non-leaf in its .grad from now on; nothing for a leaf, which keeps it anyway.
+void retain_grad(const Tensor& tensor);
 
 /// The edge along which the gradient of a tensor flows: to its grad_fn, to the node that accumulates into .grad, or
 /// nowhere.

@@ -18,7 +18,7 @@ namespace {
 class DictHook final : public GradientHook {
  public:
   explicit DictHook(PyObject* hooks) : hooks_(Object::share(hooks)) {}
-  ~DictHook() override = default;
+  void* python_object() const override { return hooks_.get(); }
 
   void before(std::vector<Tensor>& gradients) override {
     Object callables = checked(PyObject_CallMethod(hooks_.get(), "values", nullptr));
@@ -94,6 +94,7 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
     for (const Tensor& input : inputs) {
       if (!input.defined() || !input.requires_grad())
         runtime_error("One of the differentiated Tensors does not require grad");
+      if (accumulate) retain_grad(input);  // also the gradient of a non-leaf lands in its .grad
       targets.push_back(gradient_edge(input));
     }
   }
@@ -183,14 +184,12 @@ void add_autograd(PyObject* module) {
   m.def("run_backward", run, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("retain_graph"),
         nb::arg("create_graph"), nb::arg("inputs").none(), nb::arg("allow_unused"), nb::arg("accumulate"));
   m.def("retain_grad", [](nb::handle object) {
-    Tensor tensor = unwrap(object.ptr());
+    Tensor tensor = to_tensor(object.ptr(), "retain_grad()");
     if (!tensor.requires_grad()) runtime_error("can't retain_grad on Tensor that has requires_grad=False");
-    if (tensor.is_leaf() || autograd_state(tensor).retains_grad) return;
-    autograd_state(tensor).retains_grad = true;
-    tensor.grad_fn()->retained.push_back({tensor.impl()->output_index, tensor.impl()});
+    retain_grad(tensor);
   });
   m.def("set_post_accumulate_hooks", [](nb::handle object, nb::handle hooks) {
-    AutogradState& state = autograd_state(unwrap(object.ptr()));
+    AutogradState& state = autograd_state(to_tensor(object.ptr(), "set_post_accumulate_hooks()"));
     state.post_hooks = {std::make_shared<DictHook>(hooks.ptr())};
   });
   m.def("push_saved_tensors_hooks", push_saved_hooks);
@@ -209,9 +208,11 @@ void add_autograd(PyObject* module) {
   m.def(
       "will_engine_execute_node", [](nb::handle node) { return will_run(*unwrap_node(node.ptr())); },
       "Whether the backward pass that is running reaches a node.");
-  m.def("increment_version", [](nb::handle object) { unwrap(object.ptr()).bump_version(); });
+  m.def("increment_version", [](nb::handle object) {
+    to_tensor(object.ptr(), "increment_version()").bump_version();
+  });
   m.def("gradient_edge", [](nb::handle object) {
-    Edge edge = gradient_edge(unwrap(object.ptr()));
+    Edge edge = gradient_edge(to_tensor(object.ptr(), "gradient_edge()"));
     return nb::make_tuple(nb::steal(wrap_node(edge.node)), edge.input);
   });
   add_nodes(m.ptr());

@@ -44,6 +44,10 @@ int clear(PyObject* self) {
   return 0;
 }
 
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), static_cast<void*>(self));
+}
+
 PyObject* name_of(PyObject* self, PyObject*) { return PyUnicode_FromString(cast(self)->node->name().c_str()); }
 
 PyObject* next_functions(PyObject* self, void*) {
@@ -157,7 +161,7 @@ PyTypeObject* class_for(const std::string& name) {
   static std::map<std::string, PyTypeObject*> classes;
   PyTypeObject*& type = classes[name];
   if (!type) {
-    auto* full_name = new std::string(name);  // types keep a pointer to their name
+    auto* full_name = new std::string("ondol.autograd.graph." + name);  // types keep a pointer to their name
     PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
                            {Py_tp_clear, reinterpret_cast<void*>(clear)},
                            {0, nullptr}};
@@ -191,6 +195,7 @@ void add_nodes(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
                          {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
                          {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                         {Py_tp_repr, reinterpret_cast<void*>(represent)},
                          {Py_tp_methods, methods},
                          {Py_tp_getset, properties},
                          {Py_tp_members, members},

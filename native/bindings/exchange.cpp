@@ -39,8 +39,11 @@ const char* to_code(Dtype dtype) {
              "; convert with .float() first");
 }
 
+/// What an address must be a multiple of: a complex number is two real ones.
+int64_t alignment(Dtype dtype) { return static_cast<int64_t>(item_size(to_real(dtype))); }
+
 Tensor checked_numpy_source(nb::handle object, bool force) {
-  Tensor tensor = unwrap(object.ptr());
+  Tensor tensor = to_tensor(object.ptr(), "numpy()");
   if (tensor.requires_grad()) {
     if (!force) runtime_error("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
     tensor = detach(tensor);
@@ -109,7 +112,7 @@ Tensor from_buffer(nb::handle buffer, nb::handle dtype_object, int64_t count, in
   if (count > (length - offset) / item)
     value_error("requested buffer length (", count, " * ", item, " bytes) after offset (", offset,
                 " bytes) must not be greater than actual buffer length (", length, " bytes)");
-  if (reinterpret_cast<uintptr_t>(storage->data()) % static_cast<uintptr_t>(item) || offset % item) {
+  if (reinterpret_cast<uintptr_t>(storage->data()) % static_cast<uintptr_t>(alignment(dtype)) || offset % item) {
     Tensor copy = empty({count}, dtype);  // elements that are not aligned are not for tensors
     std::memcpy(copy.bytes(), static_cast<char*>(storage->data()) + offset, static_cast<size_t>(count * item));
     return copy;
@@ -166,7 +169,7 @@ struct Exported {
 };
 
 nb::object to_dlpack(nb::handle self, nb::args, nb::kwargs) {
-  Tensor tensor = unwrap(self.ptr());
+  Tensor tensor = to_tensor(self.ptr(), "__dlpack__()");
   if (tensor.requires_grad())
     raise(ErrorKind::Runtime, "Can't export tensors that require gradient, use tensor.detach()");
   tensor.storage()->pin();
@@ -234,10 +237,12 @@ nb::object from_dlpack(nb::handle source, nb::handle, nb::handle copy) {
 }  // namespace
 
 bool is_array(PyObject* object) {
-  return !is_tensor(object) && !PyFloat_Check(object) && !PyLong_Check(object) && !PyList_Check(object) &&
-         !PyTuple_Check(object) && std::strncmp(Py_TYPE(object)->tp_name, "numpy.", 6) == 0 &&
-         PyObject_HasAttrString(object, "__array_interface__") && PyObject_CheckBuffer(object) &&
-         std::strcmp(Py_TYPE(object)->tp_name, "numpy.ndarray") == 0;
+  // The class or a base of it (memmap, matrix), by name, so that NumPy need not be imported to ask.
+  PyObject* bases = Py_TYPE(object)->tp_mro;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); ++i)
+    if (std::strcmp(reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(bases, i))->tp_name, "numpy.ndarray") == 0)
+      return true;
+  return false;
 }
 
 std::optional<Dtype> numpy_scalar_dtype(PyObject* object) {
@@ -286,7 +291,7 @@ Tensor tensor_from_array(PyObject* array_object) {
   PyObject* owner = Py_NewRef(array_object);
   Ref<Storage> storage =
       Storage::borrow(reinterpret_cast<void*>(address), length, [owner] { Py_DECREF(owner); }, writable);
-  if (length && address % static_cast<uintptr_t>(item))
+  if (length && address % static_cast<uintptr_t>(alignment(*dtype)))
     value_error("given numpy array is not aligned to its element size; make a copy with array.copy()");
   return view_of_storage(storage, sizes, strides, 0, *dtype);
 }
@@ -306,7 +311,7 @@ void add_exchange(PyObject* module) {
   m.def("from_dlpack", from_dlpack, nb::arg("ext_tensor"), nb::kw_only(), nb::arg("device") = nb::none(),
         nb::arg("copy") = nb::none());
   m.def("_to_numpy", to_numpy, nb::arg("tensor"), nb::arg("force"));
-  m.def("_array_protocol", array_protocol, nb::arg("tensor"), nb::arg("dtype"), nb::arg("copy"));
+  m.def("_array_protocol", array_protocol, nb::arg("tensor"), nb::arg("dtype").none(), nb::arg("copy").none());
   m.def("_to_dlpack", to_dlpack);
 }
 

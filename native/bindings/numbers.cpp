@@ -14,6 +14,11 @@ static bool is_numpy_scalar(PyObject* object) {
          std::strcmp(type->tp_name, "numpy.ndarray") != 0 && PyObject_HasAttrString(object, "item");
 }
 
+Tensor to_tensor(PyObject* object, const char* what) {
+  if (!is_tensor(object)) type_error(what, ": expected a Tensor, not ", Py_TYPE(object)->tp_name);
+  return unwrap(object);
+}
+
 bool is_number(PyObject* object) {
   return PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object) || is_numpy_scalar(object);
 }

@@ -106,28 +106,31 @@ bool any_needs_gradient(Value* values, int count) {
   return false;
 }
 
-PyObject* run_in_place(OperatorObject* self, const Overload& overload, Value* values) {
-  auto* target = std::get_if<Tensor>(&values[0]);
-  Tensor tensor = *target;
+PyObject* run_in_place(const Overload& overload, Value* values) {
+  Tensor tensor = std::get<Tensor>(values[0]);
   std::string name = overload.schema.name + "_";
   check_in_place(tensor, name.c_str());
   Value result;
-  bool straight = (overload.variants & kInPlace) &&
-                  !any_needs_gradient(values, static_cast<int>(overload.schema.parameters.size()));
-  if (straight) {
+  bool recorded = any_needs_gradient(values, static_cast<int>(overload.schema.parameters.size()));
+  if (recorded) {
+    Original original(tensor);
+    values[0] = original.tensor;
+    overload.call(overload.function, values, result);
+    values[0] = std::monostate();
+    original.keep_apart();
+  } else if (overload.variants & kInPlace) {
     ResultTarget place(tensor);
     overload.call(overload.function, values, result);
   } else {
     overload.call(overload.function, values, result);
   }
-  (void)self;
   finish_in_place(tensor, std::get<Tensor>(result), name.c_str());
   return wrap(tensor);
 }
 
 PyObject* run(OperatorObject* self, const Signature& signature, Value* values, const Common& common) {
   const Overload& overload = *signature.overload;
-  if (self->in_place && !(overload.variants & kMutating)) return run_in_place(self, overload, values);
+  if (self->in_place && !(overload.variants & kMutating)) return run_in_place(overload, values);
   if (overload.variants & kMutating) check_in_place(std::get<Tensor>(values[0]), overload.schema.name.c_str());
   Value result;
   overload.call(overload.function, values, result);

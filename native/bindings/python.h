@@ -73,6 +73,7 @@ struct TensorObject {
   PyObject_HEAD Ref<TensorImpl> impl;
   PyObject* dict;
   PyObject* weak_references;
+  bool dying;  // of a subclass: Python's part of the deallocation has begun
 };
 
 extern PyTypeObject* tensor_type;
@@ -83,6 +84,8 @@ inline bool is_tensor(PyObject* object) {
 }
 /// The tensor of an object that is_tensor.
 inline Tensor unwrap(PyObject* object) { return Tensor(reinterpret_cast<TensorObject*>(object)->impl); }
+/// The tensor of any object; TypeError naming `what` if it is none.
+Tensor to_tensor(PyObject* object, const char* what);
 /// The Python object of a tensor: the one that it has already, or a new one. None if undefined.
 PyObject* wrap(const Tensor& tensor);
 /// A new object of a subclass for the tensor, which must not have one yet.

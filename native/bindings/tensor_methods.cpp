@@ -262,9 +262,8 @@ PyObject* detach_in_place(PyObject* self, PyObject*) {
   return guarded([&] {
     TensorImpl* impl = unwrap(self).impl();
     if (impl->base) runtime_error("Can't detach views in-place. Use detach() instead.");
-    impl->grad_fn = Ref<Node>();
+    move_to(impl, Ref<Node>(), 0);
     impl->requires_grad = false;
-    impl->output_index = 0;
     return Py_NewRef(self);
   });
 }

@@ -28,12 +28,41 @@ PyObject* allocate(PyTypeObject* type, const Tensor& tensor) {
   return object;
 }
 
+/// Whether losing the object would lose more than a handle: attributes, or a class such as Parameter.
+bool holds_more_than_a_tensor(PyObject* self) {
+  PyObject* dict = cast(self)->dict;
+  return Py_TYPE(self) != tensor_type || (dict && PyDict_GET_SIZE(dict) > 0);
+}
+
+/// Called when nothing in Python refers to the object any more. If the tensor lives on, it takes the object over:
+/// ownership turns round, and `wrap` turns it back. Meanwhile neither weak references nor the collector see the object.
+bool outlived_by_tensor(PyObject* self) {
+  TensorImpl* impl = cast(self)->impl.get();
+  if (!impl || impl->python != self || impl->owners() == 1 || !holds_more_than_a_tensor(self)) return false;
+  PyObject_GC_UnTrack(self);
+  Py_SET_REFCNT(self, 1);
+  if (cast(self)->weak_references) PyObject_ClearWeakRefs(self);
+  impl->owns_python = true;
+  cast(self)->impl = Ref<TensorImpl>();
+  return true;
+}
+
+PyObject* wake(TensorImpl* impl) {
+  auto* object = static_cast<PyObject*>(impl->python);
+  impl->owns_python = false;
+  cast(object)->impl = Ref<TensorImpl>(impl);
+  PyObject_GC_Track(object);
+  return object;
+}
+
 void deallocate(PyObject* self) {
+  if (outlived_by_tensor(self)) return;
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
+  // First of all: what runs below may ask for the Python object of this tensor, and must not get the dying one.
+  if (TensorImpl* impl = cast(self)->impl.get(); impl && impl->python == self) impl->python = nullptr;
   if (cast(self)->weak_references) PyObject_ClearWeakRefs(self);
   Py_CLEAR(cast(self)->dict);
-  if (TensorImpl* impl = cast(self)->impl.get(); impl && impl->python == self) impl->python = nullptr;
   // Dropping the last reference to a graph may run Python code, which must not see or lose an exception that is on its
   // way.
   PyObject *error_type, *error, *traceback;
@@ -44,16 +73,55 @@ void deallocate(PyObject* self) {
   Py_DECREF(type);
 }
 
+/// Python's deallocation of instances of classes written in Python; ends in a call of the function below, which stands
+/// in its place.
+destructor deallocate_instance = nullptr;
+
+void deallocate_subclass(PyObject* self) {
+  if (cast(self)->dying) return deallocate(self);
+  if (outlived_by_tensor(self)) return;
+  cast(self)->dying = true;
+  deallocate_instance(self);
+}
+
+/// Runs for every class that derives from Tensor.
+PyObject* init_subclass(PyObject* cls, PyObject*) {
+  auto* type = reinterpret_cast<PyTypeObject*>(cls);
+  // Instances with __slots__ must be taken apart by Python alone: their objects do not outlive their last reference.
+  bool slots = type->tp_basicsize != tensor_type->tp_basicsize;
+  if (type->tp_dealloc != deallocate_subclass && type->tp_dealloc != deallocate && !slots) {
+    deallocate_instance = type->tp_dealloc;
+    type->tp_dealloc = deallocate_subclass;
+  }
+  Py_RETURN_NONE;
+}
+
+/// The hooks of a leaf, if nobody but its Python object owns it.
+AutogradState* own_hooks(PyObject* self) {
+  TensorImpl* impl = cast(self)->impl.get();
+  return impl && impl->owners() == 1 ? impl->autograd.get() : nullptr;
+}
+
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(cast(self)->dict);
   Py_VISIT(Py_TYPE(self));
-  TensorImpl* impl = cast(self)->impl.get();
-  if (impl && impl->owners() == 1 && impl->autograd) Py_VISIT(static_cast<PyObject*>(impl->autograd->backward_hooks));
+  if (AutogradState* state = own_hooks(self)) {
+    Py_VISIT(static_cast<PyObject*>(state->backward_hooks));
+    for (const Node::TensorHook& entry : state->hooks) Py_VISIT(static_cast<PyObject*>(entry.hook->python_object()));
+    for (const auto& hook : state->post_hooks) Py_VISIT(static_cast<PyObject*>(hook->python_object()));
+  }
   return 0;
 }
 
 int clear(PyObject* self) {
   Py_CLEAR(cast(self)->dict);
+  if (AutogradState* state = own_hooks(self)) {
+    auto hooks = std::move(state->hooks);  // dropped at the end: that may run Python code
+    auto post_hooks = std::move(state->post_hooks);
+    Object dict = Object::steal(static_cast<PyObject*>(std::exchange(state->backward_hooks, nullptr)));
+    state->hooks.clear();
+    state->post_hooks.clear();
+  }
   return 0;
 }
 
@@ -116,7 +184,9 @@ PyObject* in_place(PyObject* self, PyObject* other) {
     check_in_place(target, "in-place operator");
     Tensor result;
     if (needs_gradient(target, operand)) {
-      result = function(target, operand);
+      Original original(target);
+      result = function(original.tensor, operand);
+      original.keep_apart();
     } else {
       ResultTarget place(target);
       result = function(target, operand);
@@ -216,6 +286,9 @@ PyObject* get_dict(PyObject* self, void* context) { return PyObject_GenericGetDi
 PyMemberDef members[] = {{"__dictoffset__", T_PYSSIZET, offsetof(TensorObject, dict), READONLY, nullptr},
                          {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
+PyMethodDef class_methods[] = {
+    {"__init_subclass__", reinterpret_cast<PyCFunction>(init_subclass), METH_CLASS | METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
 PyGetSetDef dict_property[] = {{"__dict__", get_dict, PyObject_GenericSetDict, nullptr, nullptr},
                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -228,7 +301,8 @@ PyType_Slot slot(int id, F* function) {
 
 PyObject* wrap(const Tensor& tensor) {
   if (!tensor.defined()) return Py_NewRef(Py_None);
-  if (auto* existing = static_cast<PyObject*>(tensor.impl()->python)) return Py_NewRef(existing);
+  if (auto* existing = static_cast<PyObject*>(tensor.impl()->python))
+    return tensor.impl()->owns_python ? wake(tensor.impl()) : Py_NewRef(existing);
   return allocate(tensor_type, tensor);
 }
 
@@ -246,6 +320,7 @@ void add_tensor_type(PyObject* module) {
                          slot(Py_tp_richcompare, compare),
                          {Py_tp_members, members},
                          {Py_tp_getset, dict_property},
+                         {Py_tp_methods, class_methods},
                          slot(Py_nb_add, binary<plus>),
                          slot(Py_nb_subtract, binary<minus>),
                          slot(Py_nb_multiply, binary<mul>),
@@ -285,6 +360,7 @@ void add_tensor_type(PyObject* module) {
                          {0, nullptr}};
   PyType_Spec spec = {"ondol.Tensor", sizeof(TensorObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+  TensorImpl::release_python = [](void* object) { Py_DECREF(static_cast<PyObject*>(object)); };
   tensor_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)).release());
   if (PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(tensor_type)) < 0) throw PythonError();
 }

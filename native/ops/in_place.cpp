@@ -54,11 +54,7 @@ bool Tensor::grad_fn_of_stale_view() const { return static_cast<bool>(grad_fn())
 void rebase_history(Tensor& self, const Tensor& result) {
   TensorImpl* impl = self.impl();
   if (!self.is_view()) {
-    std::vector<Node::Retained> kept;
-    if (impl->grad_fn) std::erase_if(impl->grad_fn->retained, [&](const Node::Retained& entry) { return entry.tensor == impl; });
-    impl->grad_fn = result.impl()->grad_fn;
-    impl->output_index = result.impl()->output_index;
-    if (impl->autograd && impl->autograd->retains_grad) impl->grad_fn->retained.push_back({impl->output_index, impl});
+    move_to(impl, result.impl()->grad_fn, result.impl()->output_index);
     return;
   }
   if (impl->opaque_view)
@@ -75,6 +71,27 @@ void rebase_history(Tensor& self, const Tensor& result) {
   });
   rebase_history(base, history);
   refresh_view_history(self);
+}
+
+static Tensor with_history_of(const Tensor& self) {
+  Tensor twin = detach(self);
+  twin.impl()->grad_fn = self.grad_fn();
+  twin.impl()->output_index = self.impl()->output_index;
+  return twin;
+}
+
+Original::Original(const Tensor& self) : tensor(with_history_of(self)) {}
+
+void Original::keep_apart() {
+  TensorImpl* impl = tensor.impl();
+  if (impl->owners() == 1) return;  // nobody kept it
+  NoGrad silent;
+  Tensor copy = clone(detach(tensor));
+  uint32_t version = impl->version();
+  impl->own_version = Ref<VersionCounter>(new VersionCounter);
+  impl->own_version->version = version;
+  impl->storage = copy.storage();
+  impl->set_geometry(copy.sizes(), copy.strides(), 0);
 }
 
 void finish_in_place(Tensor& self, const Tensor& result, const char* operation) {

@@ -9,6 +9,7 @@ void register_arithmetic(Registry&);
 void register_combination(Registry&);
 void register_comparison(Registry&);
 void register_complex(Registry&);
+void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
 void register_exponential(Registry&);
@@ -21,6 +22,7 @@ void register_limit(Registry&);
 void register_linear(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
+void register_optimizer(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
@@ -40,12 +42,13 @@ void register_all(Registry& r) {
   for (auto family : {register_activation,     register_activation_smooth,
                       register_arithmetic,     register_combination,
                       register_comparison,     register_complex,
-                      register_copy,           register_creation,
-                      register_exponential,    register_extreme,
-                      register_gather,         register_indexing,
-                      register_indexing_along, register_integer,
-                      register_limit,          register_linear,
-                      register_masked,         register_math,
+                      register_convolution,    register_copy,
+                      register_creation,       register_exponential,
+                      register_extreme,        register_gather,
+                      register_indexing,       register_indexing_along,
+                      register_integer,        register_limit,
+                      register_linear,         register_masked,
+                      register_math,           register_optimizer,
                       register_power,          register_product,
                       register_random,         register_random_fill,
                       register_reduction,      register_reduction_logical,

@@ -137,6 +137,16 @@ class ResultTarget {
   static inline thread_local const Tensor* pending_ = nullptr;
 };
 
+/// What a recorded in-place operation computes from in the place of the tensor it changes: the same values and history.
+/// If the derivative saved it, it gets memory of its own before the change, so that `x.sin_()` knows its old input.
+class Original {
+ public:
+  explicit Original(const Tensor& self);
+  /// To be called between the computation and the change.
+  void keep_apart();
+  const Tensor tensor;
+};
+
 /// Checks that `self` may be changed in place, puts `result` into it (unless it is there already), and gives it the result's history.
 void finish_in_place(Tensor& self, const Tensor& result, const char* operation);
 

@@ -32,6 +32,7 @@ Dtype default_floating_dtype = Dtype::F32;
 TensorImpl::TensorImpl() = default;
 
 TensorImpl::~TensorImpl() {
+  if (owns_python) release_python(python);
   if (autograd && autograd->retains_grad && grad_fn)
     std::erase_if(grad_fn->retained, [this](const Node::Retained& entry) { return entry.tensor == this; });
 }

@@ -44,7 +44,11 @@ struct TensorImpl : Counted {
   Ref<TensorImpl> base;  // of a view: the tensor that owns the memory
   Ref<VersionCounter> own_version;
   std::unique_ptr<AutogradState> autograd;
-  void* python = nullptr;  // the Python object that wraps it, not owned
+  void* python = nullptr;  // the Python object that wraps it, not owned unless owns_python
+  /// The object went out of Python's sight while this tensor lives on (saved for backward, as a .grad, the base of a
+  /// view), and waits here with its attributes and its class until it is asked for again.
+  bool owns_python = false;
+  static inline void (*release_python)(void*) = nullptr;
 
   TensorImpl();
   ~TensorImpl();

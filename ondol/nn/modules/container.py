@@ -287,13 +287,13 @@ def _pairs(owner: str, items: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _parameter_line(name: Any, value: Any) -> str:
+def _parameter_line(name: Any, value: Any, type_of: Any) -> str:
     if not isinstance(value, ondol.Tensor):
         return f"  ({name}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     size = "x".join(map(str, value.size()))
     device = f" ({value.device})" if value.device.type == "cuda" else ""
-    return f"  ({name}): {kind} containing: [{value.dtype} of size {size}{device}]"
+    return f"  ({name}): {kind} containing: [{type_of(value)} of size {size}{device}]"
 
 
 class ParameterList(Module):
@@ -359,7 +359,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(_parameter_line(i, value) for i, value in enumerate(self))
+        return "\n".join(_parameter_line(i, value, lambda tensor: tensor.dtype) for i, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -369,7 +369,7 @@ class ParameterDict(Module):
     """Parameters in a dictionary that `Module` knows of; tensors become parameters, other values stay as they are.
 
     >>> ondol.nn.ParameterDict({"left": ondol.zeros(2)})
-    ParameterDict(  (left): Parameter containing: [torch.float32 of size 2])
+    ParameterDict(  (left): Parameter containing: [torch.FloatTensor of size 2])
     """
 
     def __init__(self, parameters: Any = None) -> None:
@@ -468,7 +468,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(_parameter_line(key, value) for key, value in self.items())
+        return "\n".join(_parameter_line(key, value, ondol.typename) for key, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

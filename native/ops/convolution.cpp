@@ -1,0 +1,177 @@
+// Convolution seen from its three sides: output, input and weight.
+
+#include "ops/convolution.h"
+
+#include "kernels/table.h"
+#include "ops/functions.h"
+#include "ops/registry.h"
+#include "tensor/launch.h"
+
+namespace ondol {
+namespace {
+
+using Shape = kernel::ConvolutionShape;
+
+Shape shape_of(const ConvolutionGeometry& g, const Dims& x, const Dims& w, const Dims& y) {
+  Shape shape{x[0], x[1], w[0], g.groups, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {}, {}, {}};
+  for (int64_t axis = 0; axis < 3; ++axis) {
+    shape.stride[axis] = g.stride[axis];
+    shape.padding[axis] = g.padding[axis];
+    shape.dilation[axis] = g.dilation[axis];
+    int64_t dim = axis - (3 - g.rank) + 2;
+    if (dim < 2) continue;
+    shape.input[axis] = x[dim];
+    shape.kernel[axis] = w[dim];
+    shape.output[axis] = y[dim];
+  }
+  return shape;
+}
+
+int64_t work(const Dims& y, const Dims& w) {
+  int64_t each = 1, result;
+  for (size_t i = 1; i < w.size(); ++i) each *= w[i];
+  return __builtin_mul_overflow(count_elements(y), each, &result) ? INT64_MAX : result;
+}
+
+Dtype compute_dtype(Dtype dtype) {
+  return dtype == Dtype::F64 ? Dtype::F64 : is_integral(dtype) ? Dtype::I64 : Dtype::F32;
+}
+
+Tensor prepared(const Tensor& x, Dtype compute) { return x.defined() ? contiguous(to_dtype(x, compute)) : x; }
+template <class T>
+T* pointer(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+/// Calls f(kernels, value of the type) for float or double.
+template <class F>
+void with_kernels(Dtype compute, F f) {
+  const kernel::ConvolutionKernels& kernels = kernel::table().convolution;
+  if (compute == Dtype::F64)
+    f(kernels.float64, double{});
+  else
+    f(kernels.float32, float{});
+}
+
+[[noreturn]] void refuse_complex() {
+  not_implemented("derivatives of complex convolutions are made of real ones; this one should not be called");
+}
+
+/// The gradient of a bias: sums over batch and space.
+Tensor channel_sums(const Tensor& g) {
+  if (GradMode::enabled() || !(g.dtype() == Dtype::F32 || g.dtype() == Dtype::F64)) {
+    Dims dims{0};
+    for (int64_t i = 2; i < g.ndim(); ++i) dims.push_back(i);
+    return sum(g, dims, false);
+  }
+  Tensor source = contiguous(g), total = empty({g.sizes()[1]}, g.dtype());
+  int64_t spatial = 1;
+  for (int64_t i = 2; i < g.ndim(); ++i) spatial *= g.sizes()[i];
+  with_kernels(g.dtype(), [&](const auto& kernels, auto type) {
+    using T = decltype(type);
+    launch({{&source}, {&total}}, g.numel(),
+           [&] { kernels.backward_bias(g.sizes()[0], g.sizes()[1], spatial, source.data<T>(), total.data<T>()); });
+  });
+  return total;
+}
+
+bool any_needs_gradient(const Tensor& a, const Tensor& b, const Tensor& c) {
+  return needs_gradient(a, b) || (c.defined() && needs_gradient(c));
+}
+
+}  // namespace
+
+Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
+                          const Dims& y_sizes) {
+  Dtype dtype = x.dtype(), compute = compute_dtype(dtype);
+  if (is_complex(dtype)) refuse_complex();
+  Tensor y;
+  {
+    NoGrad silent;
+    Shape shape = shape_of(geometry, x.sizes(), w.sizes(), y_sizes);
+    Tensor px = prepared(x, compute), pw = prepared(w, compute), pb = prepared(bias, compute);
+    y = empty(y_sizes, compute);
+    if (y.numel() > 0 && compute == Dtype::I64)
+      convolve_integers(shape, px.data<int64_t>(), pw.data<int64_t>(), pointer<int64_t>(pb), y.data<int64_t>());
+    else if (y.numel() > 0)
+      with_kernels(compute, [&](const auto& kernels, auto type) {
+        using T = decltype(type);
+        launch({{&px, &pw}, {&y}}, work(y_sizes, w.sizes()),
+               [&] { kernels.forward(shape, px.data<T>(), pw.data<T>(), pointer<T>(pb), y.data<T>()); });
+      });
+    y = to_dtype(y, dtype);
+  }
+  if (any_needs_gradient(x, w, bias)) {
+    Saved saved_x = w.requires_grad() ? save(x) : Saved(), saved_w = x.requires_grad() ? save(w) : Saved();
+    record("ConvolutionBackward0", y, {x, w, bias},
+           [=, x_sizes = x.sizes(), w_sizes = w.sizes()](const Tensor& g, Gradients& in) {
+             if (in.wants(0)) in[0] = convolution_input(g, saved_w(), {}, geometry, x_sizes);
+             if (in.wants(1)) in[1] = convolution_weight(saved_x(), g, geometry, w_sizes);
+             if (in.wants(2)) in[2] = channel_sums(g);
+           });
+  }
+  return y;
+}
+
+Tensor convolution_input(const Tensor& gy, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
+                         const Dims& x_sizes) {
+  Dtype dtype = gy.dtype(), compute = compute_dtype(dtype);
+  if (is_complex(dtype)) refuse_complex();
+  Tensor gx;
+  {
+    NoGrad silent;
+    Shape shape = shape_of(geometry, x_sizes, w.sizes(), gy.sizes());
+    Tensor pg = prepared(gy, compute), pw = prepared(w, compute), pb = prepared(bias, compute);
+    gx = empty(x_sizes, compute);
+    if (gx.numel() > 0 && compute == Dtype::I64)
+      convolve_integers_transposed(shape, pg.data<int64_t>(), pw.data<int64_t>(), pointer<int64_t>(pb),
+                                   gx.data<int64_t>());
+    else if (gx.numel() > 0)
+      with_kernels(compute, [&](const auto& kernels, auto type) {
+        using T = decltype(type);
+        launch({{&pg, &pw}, {&gx}}, work(gy.sizes(), w.sizes()),
+               [&] { kernels.backward_input(shape, pg.data<T>(), pw.data<T>(), pointer<T>(pb), gx.data<T>()); });
+      });
+    gx = to_dtype(gx, dtype);
+  }
+  if (any_needs_gradient(gy, w, bias)) {
+    Saved saved_g = w.requires_grad() ? save(gy) : Saved(), saved_w = gy.requires_grad() ? save(w) : Saved();
+    record("ConvolutionBackward0", gx, {gy, w, bias},
+           [=, y_sizes = gy.sizes(), w_sizes = w.sizes()](const Tensor& g, Gradients& in) {
+             if (in.wants(0)) in[0] = convolution_output(g, saved_w(), {}, geometry, y_sizes);
+             if (in.wants(1)) in[1] = convolution_weight(g, saved_g(), geometry, w_sizes);
+             if (in.wants(2)) in[2] = channel_sums(g);
+           });
+  }
+  return gx;
+}
+
+Tensor convolution_weight(const Tensor& x, const Tensor& gy, const ConvolutionGeometry& geometry, const Dims& w_sizes) {
+  Dtype dtype = x.dtype(), compute = compute_dtype(dtype);
+  if (!is_floating(dtype)) refuse_complex();
+  Tensor gw;
+  {
+    NoGrad silent;
+    Shape shape = shape_of(geometry, x.sizes(), w_sizes, gy.sizes());
+    Tensor px = prepared(x, compute), pg = prepared(gy, compute);
+    gw = empty(w_sizes, compute);
+    if (gw.numel() > 0)
+      with_kernels(compute, [&](const auto& kernels, auto type) {
+        using T = decltype(type);
+        launch({{&px, &pg}, {&gw}}, work(gy.sizes(), w_sizes),
+               [&] { kernels.backward_weight(shape, px.data<T>(), pg.data<T>(), gw.data<T>()); });
+      });
+    gw = to_dtype(gw, dtype);
+  }
+  if (needs_gradient(x, gy)) {
+    Saved saved_x = gy.requires_grad() ? save(x) : Saved(), saved_g = x.requires_grad() ? save(gy) : Saved();
+    record("ConvolutionBackwardBackward0", gw, {x, gy},
+           [=, x_sizes = x.sizes(), y_sizes = gy.sizes()](const Tensor& g, Gradients& in) {
+             if (in.wants(0)) in[0] = convolution_input(saved_g(), g, {}, geometry, x_sizes);
+             if (in.wants(1)) in[1] = convolution_output(saved_x(), g, {}, geometry, y_sizes);
+           });
+  }
+  return gw;
+}
+
+}  // namespace ondol
