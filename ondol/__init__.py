@@ -3,6 +3,9 @@
 `import ondol as torch` is the aim: names, signatures, results, errors and files are PyTorch's.
 """
 
+# Imports stand in the order in which they need each other. `name as name` tells type checkers that a name is public.
+# ruff: noqa: E402, F403, I001
+
 from __future__ import annotations
 
 import importlib
@@ -18,27 +21,34 @@ globals().update({name: value for name, value in vars(_native).items() if name[0
 if TYPE_CHECKING:  # What the line above and `__getattr__` do, for editors. tools/stub.py writes these two.
     from ondol._native.composed import *
     from ondol._native import *
-from ondol import _blas as _blas  # noqa: E402  (loads the matrix library)
-from ondol._native import Tensor, default_generator, device, dtype  # noqa: E402
-from ondol._size import Size  # noqa: E402
-from ondol.autograd.grad_mode import (  # noqa: E402
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
+from ondol import _blas as _blas  # loads the matrix library
+from ondol._native import Tensor as Tensor
+from ondol._size import Size as Size
+from ondol.autograd.grad_mode import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_grad_enabled as is_grad_enabled,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
 )
-from ondol.random import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
+from ondol.random import (
+    fork_rng as fork_rng,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
 
-from ondol import _tensor as _tensor  # noqa: E402  (gives Tensor its Python methods)
-from ondol._functions import *  # noqa: E402, F403
-from ondol._ops import exports as _exports  # noqa: E402
-from ondol._ops.registry import attach_methods as _attach_methods  # noqa: E402
+from ondol import _tensor as _tensor  # gives Tensor its Python methods
+from ondol._functions import *
+from ondol._ops import exports as _exports
+from ondol._ops.registry import attach_methods as _attach_methods
 
 _attach_methods(Tensor)
 
-from ondol import autograd as autograd, nn as nn  # noqa: E402
+from ondol import autograd as autograd, nn as nn
 
 if TYPE_CHECKING:
     from ondol import (

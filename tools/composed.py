@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 # What the names of the module and the members of Tensor hide in annotations of its stub.
-_HIDDEN = {name: f"_{name}" for name in ("bool", "complex", "device", "dtype", "float", "int", "layout", "memory_format", "type")}
+_HIDDEN = {
+    name: f"_{name}"
+    for name in ("bool", "complex", "device", "dtype", "float", "int", "layout", "memory_format", "type")
+}
 _HIDDEN["Sequence"] = "_Sequence"
 
 
@@ -31,7 +34,9 @@ class Exports(NamedTuple):
 def read_exports(package: Path) -> Exports:
     """The three tables of `_ops/exports.py`, with the definition of each function."""
     tables = runpy.run_path(str(package / "_ops" / "exports.py"))
-    families = {module: _read_family(package, module) for module in {*tables["FUNCTIONS"].values(), *tables["METHODS"].values()}}
+    families = {
+        module: _read_family(package, module) for module in {*tables["FUNCTIONS"].values(), *tables["METHODS"].values()}
+    }
 
     def resolve(table: dict[str, str]) -> dict[str, Function]:
         return {name: families[module].get(name, Function(module, name, None)) for name, module in table.items()}
@@ -43,7 +48,7 @@ def _read_family(package: Path, module: str) -> dict[str, Function]:
     functions = {}
     for definition in _definitions(package / "_ops" / f"{module}.py"):
         function = Function(module, definition.name, definition)
-        functions.update({name: function for name in (definition.name, *_aliases(definition))})
+        functions.update(dict.fromkeys((definition.name, *_aliases(definition)), function))
     return functions
 
 
@@ -80,9 +85,10 @@ def method_stub(definition: ast.FunctionDef | None, name: str, *, result: str | 
     _drop_out(arguments)
     first = (arguments.posonlyargs or arguments.args)[0]
     first.arg, first.annotation = "self", None
-    returns = result or (ast.unparse(_Shown().visit(copy.deepcopy(definition.returns))) if definition.returns else "Any")
+    if result is None:
+        result = ast.unparse(_Shown().visit(copy.deepcopy(definition.returns))) if definition.returns else "Any"
     documentation = ast.get_docstring(definition)
-    head = f"def {name}({ast.unparse(arguments)}) -> {returns}:"
+    head = f"def {name}({ast.unparse(arguments)}) -> {result}:"
     return f"{head} ..." if not documentation else f"{head}\n{docstring(documentation, '    ')}\n    ..."
 
 

@@ -1,7 +1,7 @@
 # The native part of `ondol.autograd`, bound by hand in native/bindings/autograd*.cpp.
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any
 
 from . import Tensor
 

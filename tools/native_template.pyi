@@ -1,8 +1,9 @@
-# The part of the stub that no schema tells. `tools/stub.py` adds operations, composed methods and the docstrings that the
-# running module has; `tests/api/test_stub.py` compares the result with the running module.
+# The part of the stub that no schema tells. `tools/stub.py` adds operations, composed methods and the docstrings that
+# the running module has; `tests/api/test_stub.py` compares the result with the running module.
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Sequence as _Sequence
+from collections.abc import Callable
+from collections.abc import Sequence as _Sequence
 from typing import Any, TypeAlias, final, overload
 
 import numpy
@@ -10,7 +11,10 @@ from typing_extensions import Buffer, CapsuleType, Self
 
 from ondol._size import Size
 
-from . import autograd as autograd, nn as nn, optim as optim, return_types as return_types
+from . import autograd as autograd
+from . import nn as nn
+from . import optim as optim
+from . import return_types as return_types
 from .autograd import Node
 
 _int: TypeAlias = builtins.int
@@ -274,14 +278,25 @@ class Tensor:
 
 # Making tensors from Python objects.
 
-def tensor(data: Any, *, dtype: _Dtype | None = None, device: _Device | None = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor: ...
+def tensor(
+    data: Any,
+    *,
+    dtype: _Dtype | None = None,
+    device: _Device | None = None,
+    requires_grad: _bool = False,
+    pin_memory: _bool = False,
+) -> Tensor: ...
 def as_tensor(data: Any, dtype: _Dtype | None = None, device: _Device | None = None) -> Tensor: ...
 def from_numpy(ndarray: numpy.ndarray[Any, Any]) -> Tensor: ...
-def frombuffer(buffer: Buffer, *, dtype: _Dtype, count: _int = -1, offset: _int = 0, requires_grad: _bool = False) -> Tensor: ...
+def frombuffer(
+    buffer: Buffer, *, dtype: _Dtype, count: _int = -1, offset: _int = 0, requires_grad: _bool = False
+) -> Tensor: ...
 def from_dlpack(ext_tensor: Any, *, device: _Device | None = None, copy: _bool | None = None) -> Tensor: ...
 def storage_from_buffer(buffer: Buffer, /) -> UntypedStorage: ...
 def storage_over_buffer(buffer: Buffer, /) -> UntypedStorage: ...
-def tensor_from_storage(storage: UntypedStorage, dtype: _Dtype, storage_offset: _int, size: _Sequence[_int], stride: _Sequence[_int]) -> Tensor: ...
+def tensor_from_storage(
+    storage: UntypedStorage, dtype: _Dtype, storage_offset: _int, size: _Sequence[_int], stride: _Sequence[_int]
+) -> Tensor: ...
 def _to_numpy(tensor: Tensor, force: _bool) -> numpy.ndarray[Any, Any]: ...
 def _array_protocol(tensor: Tensor, dtype: Any, copy: _bool | None) -> numpy.ndarray[Any, Any]: ...
 def _to_dlpack(tensor: Tensor, /) -> CapsuleType: ...

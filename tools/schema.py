@@ -135,7 +135,7 @@ def _result_type(text: str, schema: str) -> str:
 
 
 def signatures(schema: Schema, *, method: bool = False, result: str | None = None, out: str = "") -> list[str]:
-    """The lists of parameters with the result, `(self, dim: _int) -> Tensor`: two where numbers may be spread, `f(2, 3)`.
+    """Parameters and result, `(self, dim: _int) -> Tensor`; two forms where numbers may be spread, `f(2, 3)`.
 
     Args:
         method: the first parameter is `self`; else it is called `input`, as in PyTorch.

@@ -1,8 +1,9 @@
 """Writes the stub package of the native extension: `python tools/stub.py EXTENSION PACKAGE OUTPUT`.
 
-EXTENSION is the built `_native` library, PACKAGE the folder of the Python sources, OUTPUT the folder for `__init__.pyi`,
-`nn.pyi`, `optim.pyi`, `autograd.pyi`, `return_types.pyi` and `composed.pyi`. CMake runs it after each build. Operations
-come from their schemas, Python-composed functions and methods from their sources, the rest from the templates here.
+EXTENSION is the built `_native` library, PACKAGE the folder of the Python sources, OUTPUT the folder for
+`__init__.pyi`, `nn.pyi`, `optim.pyi`, `autograd.pyi`, `return_types.pyi` and `composed.pyi`. CMake runs it after each
+build. Operations come from their schemas, Python-composed functions and methods from their sources, the rest from the
+templates here.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import composed  # noqa: E402
 import schema  # noqa: E402
 
 _NOTICE = "# Written by tools/stub.py from the schemas of the native operations. Changes here are lost.\n\n"
+_DEFINITION = re.compile(r"(?P<indent> *)(?:(?P<kind>def|class) (?P<name>\w+)\b.*|(?P<attribute>\w+): .*)")
 _SCOPES = ("nn", "optim", "autograd", "return_types")
 _SHARED = (
-    "Generator Tensor _Device _Dtype _Number _Sequence _bool _dtype _float _int _layout _memory_format _str".split()
+    "Generator, Tensor, _Device, _Dtype, _Number, _Sequence, _bool, _dtype, _float, _int, _layout, _memory_format, _str"
 )
 
 
@@ -73,25 +75,23 @@ def document(template: str, module: Any) -> str:
     """The template with the docstrings that the running objects have."""
     result: list[str] = []
     owner: Any = module
+    waiting: tuple[str, str] | None = None  # indent and text for a signature that goes on over several lines
     for line in template.splitlines():
+        match = _DEFINITION.fullmatch(line)
+        if match:
+            indent, kind, name = match["indent"], match["kind"], match["name"] or match["attribute"]
+            owner = owner if indent else module
+            text = _documentation(getattr(owner, name, None))
+            owner = getattr(module, name) if kind == "class" else owner
+            waiting = (indent + "    " * bool(kind), text) if text else None
         result.append(line)
-        match = re.fullmatch(r"(?P<indent> *)(?:(?P<kind>def|class) )?(?P<name>\w+)(?P<rest>\W.*)?", line)
-        if not match or line.startswith(("from ", "import ", "_", "@")):
-            continue
-        if not match["indent"]:
-            owner = module
-        text = _documentation(getattr(owner, match["name"], None)) if match["kind"] or ":" in line else None
-        if match["kind"] == "class":
-            owner = getattr(module, match["name"])
-        if not text:
-            continue
-        if match["kind"] is None:
-            result.append(composed.docstring(text, match["indent"]))
-        elif line.endswith(": ..."):
+        if waiting and line.endswith((": ...", ":")):
             result[-1] = line.removesuffix(" ...")
-            result += [composed.docstring(text, match["indent"] + "    "), f"{match['indent']}    ..."]
-        elif match["kind"] == "class":
-            result.append(composed.docstring(text, match["indent"] + "    "))
+            result += [composed.docstring(waiting[1], waiting[0])]
+            waiting = None
+        elif waiting and match and not match["kind"]:  # an attribute
+            result.append(composed.docstring(waiting[1], waiting[0]))
+            waiting = None
     return "\n".join(result) + "\n"
 
 
@@ -138,8 +138,13 @@ def main_stub(native: ModuleType, package: Path, exports: composed.Exports) -> s
     template = template.partition("\n\n")[2]  # the first lines are about the template
     head, tensor, tail = re.split(r"(?<=\n)(?=class Tensor:|# Making tensors)", template)
     dtypes = [f"{name}: dtype" for name, value in sorted(vars(native).items()) if isinstance(value, native.dtype)]
-    functions = [line for name, operator in operations(native, native).items() for line in operation_stub(name, operator, out=True)]
-    body = [tensor.rstrip(), *tensor_stub(native, package, exports), "", tail, "# Dtypes.", "", *dtypes, "", "# Operations.", "", *functions]
+    functions = [
+        line
+        for name, operator in operations(native, native).items()
+        for line in operation_stub(name, operator, out=True)
+    ]
+    body = [tensor.rstrip(), *tensor_stub(native, package, exports), "", tail]
+    body += ["# Dtypes.", "", *dtypes, "", "# Operations.", "", *functions]
     public = sorted(name for name in vars(native) if name[0] != "_" and name not in _SCOPES)
     names = "# Names with an underscore: further down, `int`, `float`, `dtype` are dtypes, properties and methods.\n"
     return "\n".join([_NOTICE + names, head.rstrip(), f"__all__ = {public!r}", "", *body]) + "\n"
@@ -147,7 +152,7 @@ def main_stub(native: ModuleType, package: Path, exports: composed.Exports) -> s
 
 def scope_stub(scope: Any, native: ModuleType) -> str:
     lines = [line for name, operator in operations(scope, native).items() for line in operation_stub(name, operator)]
-    imports = f"from typing import overload\n\nfrom . import {', '.join([*_SHARED, 'return_types'])}\n"
+    imports = f"from typing import overload\n\nfrom . import {_SHARED}, return_types\n"
     return "\n".join([_NOTICE + imports, *lines]) + "\n"
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 
-from typing_extensions import assert_type
+if sys.version_info >= (3, 11):
+    from typing import assert_type
+else:
+    from typing_extensions import assert_type
 
 import ondol
 from ondol import Tensor, nn, optim
