@@ -117,6 +117,7 @@ PyObject* run_in_place(OperatorObject* self, const Overload& overload, Value* va
     ResultTarget place(tensor);
     overload.call(overload.function, values, result);
   } else {
+    InPlaceTarget changing(tensor);  // what the operation saves of it is saved as it was
     overload.call(overload.function, values, result);
   }
   (void)self;
