@@ -123,6 +123,7 @@ PyObject* run_in_place(const Overload& overload, Value* values) {
     ResultTarget place(tensor);
     overload.call(overload.function, values, result);
   } else {
+    InPlaceTarget changing(tensor);  // what the operation saves of it is saved as it was
     overload.call(overload.function, values, result);
   }
   finish_in_place(tensor, std::get<Tensor>(result), name.c_str());
