@@ -9,6 +9,7 @@ namespace {
 
 /// Larger parameters would overflow the arithmetic on positions.
 constexpr int64_t kLargest = (int64_t{1} << 31) - 1;
+constexpr int64_t kLargestInput = int64_t{1} << 48;
 /// The kernels list the taps of a window.
 constexpr int64_t kMostTaps = int64_t{1} << 26;
 
@@ -33,6 +34,8 @@ void check_input(const char* operation, int64_t rank, const Tensor& x, bool chan
   if (!fits)
     runtime_error(operation, ": Expected ", rank + 1, "D or ", rank + 2,
                   "D (batch mode) tensor with optional 0 dim batch size for input, but got:", x.sizes());
+  for (int64_t i = x.ndim() - rank; i < x.ndim(); ++i)
+    if (x.sizes()[i] > kLargestInput) runtime_error(operation, ": input of size ", x.sizes(), " is too large");
 }
 
 PoolingPlan empty_plan(int64_t rank, const Tensor& x) {
@@ -102,7 +105,10 @@ PoolingPlan plan_adaptive_pooling(const char* operation, int64_t rank, const Ten
   PoolingPlan plan = empty_plan(rank, x);
   plan.adaptive = true;
   for (int64_t i = 0; i < rank; ++i) {
-    plan.shape.input[3 - rank + i] = x.sizes()[x.ndim() - rank + i];
+    int64_t size = x.sizes()[x.ndim() - rank + i], product;
+    if (__builtin_mul_overflow(size, output[i] + 1, &product))
+      runtime_error(operation, ": output_size=", output, " is too large for input ", x.sizes());
+    plan.shape.input[3 - rank + i] = size;
     plan.shape.output[3 - rank + i] = output[i];
     plan.y_sizes.push_back(output[i]);
   }
