@@ -117,8 +117,10 @@ int64_t pick_losses(const ClassTask& task, const T* x, const T* class_weight, T*
 }
 
 /// The gradient is linear in that of the loss: each place's own goes to its target's score, times -weight (/ total).
-Tensor nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor& weights, double divisor,
-                    const Dims& sizes) {
+/// It does not depend on the scores, but they count as inputs, with the derivative 0, as in PyTorch: whoever
+/// differentiates a sum of gradients need not know which of them are constant.
+Tensor nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor& input, const Tensor& weights,
+                    double divisor) {
   Tensor at = empty({task.batch, 1, task.spatial}, Dtype::I64), factors = empty(at.sizes(), Dtype::F64);
   const auto* target = task.targets.data<int64_t>();
   {
@@ -134,7 +136,14 @@ Tensor nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor&
   Tensor each = to_dtype(gradient, weights.dtype());
   each = task.reduction == Reduction::None ? reshape(each, at.sizes()) : expand(each, at.sizes());
   Tensor all = zeros({task.batch, task.classes, task.spatial}, weights.dtype());
-  return to_dtype(reshape(scatter_add(all, 1, at, mul(each, factors)), sizes), gradient.dtype());
+  Tensor result = to_dtype(reshape(scatter_add(all, 1, at, mul(each, factors)), input.sizes()), gradient.dtype());
+  if (!needs_gradient(input)) return result;
+  Tensor linked = detach(result);
+  record("NllLossBackwardBackward0", linked, {result, input}, [](const Tensor& second, Gradients& in) {
+    in[0] = second;
+    if (in.wants(1)) in[1] = zeros_like(second);
+  });
+  return linked;
 }
 
 Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight, std::string_view reduction,
@@ -160,9 +169,9 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
   }
   if (needs_gradient(input))
     record(node_name(input), result, {input},
-           [=, sizes = input.sizes(), targets = save(task.targets)](const Tensor& gradient, Gradients& in) {
+           [=, saved = save(input), targets = save(task.targets)](const Tensor& gradient, Gradients& in) {
              targets();  // raises if they were changed meanwhile
-             in[0] = nll_gradient(task, gradient, weights, total_weight, sizes);
+             in[0] = nll_gradient(task, gradient, saved(), weights, total_weight);
            });
   return result;
 }
