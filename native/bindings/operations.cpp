@@ -32,6 +32,7 @@ OperatorObject* cast(PyObject* object) { return reinterpret_cast<OperatorObject*
 /// Copies a result into the tensor given as out=, which takes its shape.
 void write_out(Tensor out, const Tensor& result, const char* name) {
   if (out.is_same(result)) return;
+  check_writable(out, name);
   if (needs_gradient(out, result))
     runtime_error(name,
                   "(): functions with out=... arguments don't support automatic differentiation, but one of the "
@@ -130,6 +131,8 @@ PyObject* run_in_place(const Overload& overload, Value* values) {
 
 PyObject* run(OperatorObject* self, const Signature& signature, Value* values, const Common& common) {
   const Overload& overload = *signature.overload;
+  if (common.out && (self->in_place || (overload.variants & kMutating)))
+    type_error(overload.schema.name, "_() changes its first argument and takes no keyword argument 'out'");
   if (self->in_place && !(overload.variants & kMutating)) return run_in_place(overload, values);
   if (overload.variants & kMutating) check_in_place(std::get<Tensor>(values[0]), overload.schema.name.c_str());
   Value result;
