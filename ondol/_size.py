@@ -19,8 +19,8 @@ class Size(tuple[int, ...]):
 
     __slots__ = ()
 
-    def __new__(cls, sizes: Iterable[SupportsIndex] = ()) -> Size:
-        items = [item.__index__() for item in sizes]
+    def __new__(cls, iterable: Iterable[SupportsIndex] = ()) -> Size:
+        items = [item.__index__() for item in iterable]
         return super().__new__(cls, items)
 
     def numel(self) -> int:

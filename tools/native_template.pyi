@@ -114,6 +114,7 @@ class UntypedStorage:
 
 class Tensor:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def __init_subclass__(cls) -> None: ...
 
     # Attributes.
 

@@ -147,6 +147,7 @@ def main_stub(native: ModuleType, package: Path, exports: composed.Exports) -> s
     body += ["# Dtypes.", "", *dtypes, "", "# Operations.", "", *functions]
     public = sorted(name for name in vars(native) if name[0] != "_" and name not in _SCOPES)
     names = "# Names with an underscore: further down, `int`, `float`, `dtype` are dtypes, properties and methods.\n"
+    names += "\nfrom collections.abc import Iterable, Iterator\n"  # in signatures of composed methods
     return "\n".join([_NOTICE + names, head.rstrip(), f"__all__ = {public!r}", "", *body]) + "\n"
 
 

@@ -88,12 +88,12 @@ class no_grad(_Mode):
     """
 
     @overload
-    def __new__(cls, function: None = None) -> Self: ...
+    def __new__(cls, orig_func: None = None) -> Self: ...
     @overload
-    def __new__(cls, function: F) -> F: ...
-    def __new__(cls, function: Callable | None = None) -> Any:
+    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: Callable | None = None) -> Any:
         self = super().__new__(cls)
-        return self if function is None else self(function)
+        return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
         self.before = _native.is_grad_enabled()
@@ -107,12 +107,12 @@ class enable_grad(_Mode):
     """Operations are recorded again inside `no_grad`."""
 
     @overload
-    def __new__(cls, function: None = None) -> Self: ...
+    def __new__(cls, orig_func: None = None) -> Self: ...
     @overload
-    def __new__(cls, function: F) -> F: ...
-    def __new__(cls, function: Callable | None = None) -> Any:
+    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: Callable | None = None) -> Any:
         self = super().__new__(cls)
-        return self if function is None else self(function)
+        return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
         self.before = _native.is_grad_enabled()

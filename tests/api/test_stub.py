@@ -6,6 +6,7 @@ After a wanted change of the names: `python tests/api/test_stub.py` writes the g
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 import subprocess
 import sys
@@ -111,6 +112,21 @@ def test_public_names_are_the_known_ones(folder):
         "the public names of the core changed; if that is wanted, run `python tests/api/test_stub.py`:\n"
         + "\n".join(changes)
     )
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module or "_native")
+def test_every_name_in_the_stub_is_defined(folder, module):
+    """A signature copied from the Python sources may use a name that the stub does not import."""
+    nodes = list(ast.walk(tree(folder, module)))
+    imported = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    defined = imported | names_in(tree(folder, module).body) | set(dir(builtins))
+    assert used <= defined, f"not defined in the stub: {sorted(used - defined)}"
 
 
 def test_every_signature_of_the_stub_has_types(folder):
