@@ -254,7 +254,7 @@ Tensor cumsum_in_place(const Tensor& self, int64_t dim, std::optional<Dtype>) {
 }
 Tensor cumprod_in_place(const Tensor& self, int64_t dim, std::optional<Dtype>) {
   return change_in_place(
-      self, needs_gradient(self), "cumprod_", [&] { return cumprod(self, dim); },
+      self, needs_gradient(self), "cumprod_", [&] { return cumprod(clone(self), dim); },
       [&](const Tensor& target) { copy_elements(cumprod(target, dim), target); });
 }
 

@@ -157,7 +157,7 @@ static Tensor scatter_reduce_in_place(const Tensor& self, int64_t dim, const Ten
   check_reduction(self, index, source, combine);
   return change_in_place(
       self, needs_gradient(self, source), "scatter_reduce_",
-      [&] { return scatter_reduce(self, dim, index, source, reduce, include_self); },
+      [&] { return scatter_reduce(clone(self), dim, index, source, reduce, include_self); },
       [&](const Tensor& target) { reduce_into(target, dim, index, source, combine, include_self); });
 }
 

@@ -72,12 +72,13 @@ Tensor histc(const Tensor& self, int64_t bins, const Scalar& low, const Scalar& 
     T* count = counts.data<T>();
     for (int64_t i = 0; i < values.numel(); ++i) {
       if (!(value[i] >= left && value[i] <= right)) continue;
-      auto bin = static_cast<int64_t>((value[i] - left) * static_cast<T>(bins) / (right - left));
-      count[std::min(bin, bins - 1)] += 1;
+      // A range near the largest number overflows to infinity or NaN: that counts as the last bin, and never as an
+      // index.
+      T place = (value[i] - left) * static_cast<T>(bins) / (right - left);
+      count[place < static_cast<T>(bins) ? std::min(static_cast<int64_t>(place), bins - 1) : bins - 1] += 1;
     }
   });
-  Tensor result = to_dtype(counts, self.dtype());
-  return result;
+  return to_dtype(counts, self.dtype());
 }
 
 }  // namespace

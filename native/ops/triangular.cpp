@@ -77,8 +77,9 @@ Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2
   if (self.ndim() == 0) index_error("Dimension specified as -1 but tensor has no dimensions");
   if (dim1 == dim2) runtime_error("diagonal dimensions cannot be identical ", dim1, ", ", dim2);
   int64_t size = self.size(-1), away;
-  if (__builtin_add_overflow(size, offset < 0 ? -offset : offset, &away))
-    runtime_error("diag_embed: offset ", offset, " is too large");
+  bool overflow =
+      offset < 0 ? __builtin_sub_overflow(size, offset, &away) : __builtin_add_overflow(size, offset, &away);
+  if (overflow) runtime_error("diag_embed: offset ", offset, " is too large");
   Dims sizes(self.sizes().begin(), self.sizes().end() - 1);
   sizes.insert(static_cast<size_t>(std::min(dim1, dim2)), away);
   sizes.insert(static_cast<size_t>(std::max(dim1, dim2)), away);
