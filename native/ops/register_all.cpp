@@ -29,6 +29,8 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_recurrent(Registry&);
+void register_recurrent_cells(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_rounding(Registry&);
@@ -54,6 +56,7 @@ void register_all(Registry& r) {
                       register_math,           register_optimizer,
                       register_power,          register_product,
                       register_random,         register_random_fill,
+                      register_recurrent,      register_recurrent_cells,
                       register_reduction,      register_reduction_logical,
                       register_rounding,       register_scatter,
                       register_scatter_reduce, register_search,
