@@ -25,6 +25,7 @@ void register_linear(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
 void register_optimizer(Registry&);
+void register_padding(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
@@ -43,25 +44,45 @@ void register_trigonometry(Registry&);
 void register_view(Registry&);
 
 void register_all(Registry& r) {
-  for (auto family : {register_activation,     register_activation_smooth,
-                      register_arithmetic,     register_attention,
-                      register_combination,    register_comparison,
-                      register_complex,        register_convolution,
-                      register_copy,           register_creation,
-                      register_exponential,    register_extreme,
-                      register_fold,           register_gather,
-                      register_indexing,       register_indexing_along,
-                      register_integer,        register_limit,
-                      register_linear,         register_masked,
-                      register_math,           register_optimizer,
-                      register_power,          register_product,
-                      register_random,         register_random_fill,
-                      register_recurrent,      register_recurrent_cells,
-                      register_reduction,      register_reduction_logical,
-                      register_rounding,       register_scatter,
-                      register_scatter_reduce, register_search,
-                      register_special,        register_strided,
-                      register_trigonometry,   register_view})
+  for (auto family : {register_activation,
+                      register_activation_smooth,
+                      register_arithmetic,
+                      register_attention,
+                      register_combination,
+                      register_comparison,
+                      register_complex,
+                      register_convolution,
+                      register_copy,
+                      register_creation,
+                      register_exponential,
+                      register_extreme,
+                      register_fold,
+                      register_gather,
+                      register_indexing,
+                      register_indexing_along,
+                      register_integer,
+                      register_limit,
+                      register_linear,
+                      register_masked,
+                      register_math,
+                      register_optimizer,
+                      register_padding,
+                      register_power,
+                      register_product,
+                      register_random,
+                      register_random_fill,
+                      register_recurrent,
+                      register_recurrent_cells,
+                      register_reduction,
+                      register_reduction_logical,
+                      register_rounding,
+                      register_scatter,
+                      register_scatter_reduce,
+                      register_search,
+                      register_special,
+                      register_strided,
+                      register_trigonometry,
+                      register_view})
     family(r);
 }
 
