@@ -205,11 +205,13 @@ class Pass {
       entry.hook->before(one);
       incoming[entry.output] = one[0];
     }
-    for (const Node::Retained& entry : node.retained) {
+    for (size_t i = 0; i < node.retained.size(); ++i) {
+      Node::Retained entry = node.retained[i];
       const Tensor& gradient = incoming[entry.output];
       if (!gradient.defined()) continue;
       Tensor& grad = entry.tensor->autograd->grad;
-      grad = grad.defined() ? add(grad, gradient, 1) : options_.create_graph ? gradient : detach(gradient);
+      Tensor sum = grad.defined() ? add(grad, gradient, 1) : options_.create_graph ? gradient : detach(gradient);
+      std::swap(grad, sum);  // the old one goes last: that may run Python code
     }
   }
 

@@ -56,8 +56,11 @@ void move_to(TensorImpl* tensor, Ref<Node> node, uint32_t output) {
     if (node) node->retained.push_back({output, tensor});
     tensor->autograd->retains_grad = static_cast<bool>(node);
   }
+  // Hooks saw the gradient of the value that was: they stay with its node, and new ones make a new start.
+  void* hooks = tensor->autograd ? std::exchange(tensor->autograd->backward_hooks, nullptr) : nullptr;
   tensor->output_index = output;
   tensor->grad_fn = std::move(node);
+  if (hooks) AutogradState::release_hooks(hooks);
 }
 
 void retain_grad(const Tensor& tensor) {
@@ -139,19 +142,27 @@ Saved::~Saved() = default;
 
 std::shared_ptr<Saved::Hooks>& Saved::active_hooks() { return hooks_for_saved; }
 
+/// "Mul" of MulBackward0: the operation, as PyTorch's messages name it.
+static std::string operation_of(const Node& node) {
+  std::string name = node.name();
+  size_t suffix = name.rfind("Backward");
+  return suffix == std::string::npos || suffix == 0 ? name : name.substr(0, suffix);
+}
+
 static std::string described(const Tensor& tensor) {
   return text("[torch.", torch_name(tensor.dtype()), "Tensor ", tensor.sizes(), "]");
 }
 
-Tensor Saved::operator()() const {
+Tensor Saved::operator()(Node* node) const {
+  if (!node) node = running_node;
   Tensor tensor = packed_ ? packed_->hooks->unpack(packed_->object) : tensor_;
   if (!tensor.defined()) return tensor;
   if (!packed_ && tensor.version() != version_) {
     std::string origin;
-    if (is_output_ && running_node)
-      origin = text(", which is output ", output_index_, " of ", running_node->name(), ",");
+    if (is_output_ && node)
+      origin = text(", which is output ", output_index_, " of ", operation_of(*node), ",");
     else if (tensor.impl()->grad_fn)
-      origin = text(", which is output ", tensor.impl()->output_index, " of ", tensor.impl()->grad_fn->name(), ",");
+      origin = text(", which is output ", tensor.impl()->output_index, " of ", operation_of(*tensor.impl()->grad_fn), ",");
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
                   described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
                   " instead. Hint: ",
@@ -159,11 +170,11 @@ Tensor Saved::operator()() const {
                       ? "the backtrace further above shows the operation that failed to compute its "
                         "gradient. The variable in question was changed in there or anywhere later. Good luck!"
                       : "enable anomaly detection to find the operation that failed to compute its "
-                        "gradient, with torch.autograd.set_detect_anomaly(True).");
+                        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).");
   }
-  if (!is_output_ || !GradMode::enabled() || !running_node) return tensor;
+  if (!is_output_ || !GradMode::enabled() || !node) return tensor;
   Tensor with_history = detach(tensor);
-  with_history.impl()->grad_fn = Ref<Node>(running_node);
+  with_history.impl()->grad_fn = Ref<Node>(node);
   with_history.impl()->output_index = output_index_;
   return with_history;
 }

@@ -60,6 +60,8 @@ class Node : public Counted {
   virtual void release() {}
   /// Whether a gradient of None must be passed on as zeros.
   virtual bool materializes() const { return false; }
+  /// The Python object that a custom function keeps its things in, or null.
+  virtual void* python_context() const { return nullptr; }
 
   std::vector<Edge> edges;
   uint64_t sequence;  // later operations have larger ones and run first
@@ -135,8 +137,9 @@ class Saved {
   ~Saved();
 
   bool defined() const { return tensor_.defined() || static_cast<bool>(packed_); }
-  /// The tensor as it was; raises if its version changed.
-  Tensor operator()() const;
+  /// The tensor as it was; raises if its version changed. A saved output gets its history back: `node` made it, by
+  /// default the node that is running.
+  Tensor operator()(Node* node = nullptr) const;
 
   /// How many have been made in this thread: tells whether a lambda holds any (see LambdaNode).
   static inline thread_local uint64_t made = 0;
@@ -286,6 +289,8 @@ class AccumulateGrad final : public Node {
 /// it is a view.
 void rebase_history(Tensor& self, const Tensor& result);
 
+/// Raises unless the elements of `self` may be written: not read-only memory, nor one place for several elements.
+void check_writable(const Tensor& self, const char* operation);
 /// Raises PyTorch's errors for in-place changes of leaves that require grad, inference tensors, read-only memory.
 void check_in_place(const Tensor& self, const char* operation);
 

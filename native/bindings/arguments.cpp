@@ -70,8 +70,9 @@ bool read_ints(PyObject* object, int length, Dims& dims) {
   if (PyTuple_Check(object) || PyList_Check(object)) {
     Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
     for (Py_ssize_t i = 0; i < count; ++i) {
-      int64_t value;
-      if (!read_int(PySequence_Fast_GET_ITEM(object, i), value)) return false;
+      PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+      int64_t value = item == Py_True;
+      if (!PyBool_Check(item) && !read_int(item, value)) return false;
       dims.push_back(value);
     }
     return true;
@@ -350,6 +351,8 @@ bool bind(const Signature& signature, const Arguments& arguments, Value* values,
       return refuse(": argument '", parameter.name == "self" ? "input" : parameter.name, "'",
                     i < positional ? text(" (position ", i + 1, ")") : "", " must be ", type_name(parameter), ", not ",
                     quoted_type(bound[i]));
+    if (outside && parameter.kind == Kind::Bool && bound[i] != Py_None && !PyBool_Check(bound[i]))
+      return refuse(": argument '", parameter.name, "' must be bool, not ", quoted_type(bound[i]));
     if (outside && parameter.name == "requires_grad") common.requires_grad = bound[i] == Py_True;
   }
   return true;

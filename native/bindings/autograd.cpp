@@ -90,7 +90,7 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
   std::vector<Tensor> inputs;
   if (!inputs_object.is_none()) {
     inputs = to_tensors(inputs_object, "inputs");
-    if (inputs.empty()) runtime_error("grad requires non-empty inputs.");
+    if (inputs.empty()) runtime_error("`inputs` argument to `grad()` cannot be empty.");
     for (const Tensor& input : inputs) {
       if (!input.defined() || !input.requires_grad())
         runtime_error("One of the differentiated Tensors does not require grad");
@@ -108,10 +108,8 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
   for (size_t i = 0; i < inputs.size(); ++i) {
     Tensor result = i < results.size() ? results[i] : Tensor();
     if (!result.defined() && !allow_unused)
-      runtime_error(
-          "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
-          "is the "
-          "desired behavior.");
+      runtime_error("The differentiated Tensor at index ", i, " appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior.");
     tuple.append(nb::steal(wrap(result)));
   }
   return nb::tuple(tuple);

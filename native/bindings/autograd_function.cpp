@@ -17,6 +17,7 @@ namespace {
 /// The `ctx` of forward and backward.
 struct Context {
   std::vector<Saved> saved;
+  Node* node = nullptr;  // that it belongs to, while that lives
   bool released = false;
   bool materialize = true;
   nb::object to_save, dirty, non_differentiable;
@@ -31,7 +32,10 @@ class PythonNode final : public Node {
         context_(std::move(context)),
         backward_(std::move(backward)),
         argument_of_edge_(std::move(argument_of_edge)),
-        arguments_(arguments) {}
+        arguments_(arguments) {
+    nb::inst_ptr<Context>(context_)->node = this;
+  }
+  ~PythonNode() override { nb::inst_ptr<Context>(context_)->node = nullptr; }
 
   std::string name() const override { return name_; }
   bool materializes() const override { return true; }
@@ -55,7 +59,7 @@ class PythonNode final : public Node {
     context.released = !context.saved.empty();
     context.saved.clear();
   }
-  PyObject* context() const { return context_.ptr(); }
+  void* python_context() const override { return context_.ptr(); }
 
  private:
   void distribute(nb::handle result, Gradients& outgoing) {
@@ -95,6 +99,7 @@ bool holds(const nb::object& tuple, PyObject* object) {
 /// Gives the outputs of forward their history. `arguments` are those of apply(), `output` is what forward returned.
 nb::object finish(const std::string& name, nb::object context_object, nb::object backward, nb::tuple arguments,
                   nb::object output) {
+  if (!nb::isinstance<Context>(context_object)) type_error("finish_function(): the context is not one of Function's");
   auto& context = *nb::inst_ptr<Context>(context_object);
   std::vector<Tensor> inputs;
   std::vector<int> positions;
@@ -173,7 +178,7 @@ nb::tuple saved_tensors(const Context& context) {
   nb::list tensors;
   if (context.saved.empty() && context.to_save.is_valid() && !context.to_save.is_none())
     return nb::tuple(context.to_save);
-  for (const Saved& saved : context.saved) tensors.append(nb::steal(wrap(saved())));
+  for (const Saved& saved : context.saved) tensors.append(nb::steal(wrap(saved(context.node))));
   return nb::tuple(tensors);
 }
 

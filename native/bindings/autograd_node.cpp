@@ -45,7 +45,9 @@ int clear(PyObject* self) {
 }
 
 PyObject* represent(PyObject* self) {
-  return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), static_cast<void*>(self));
+  return guarded([&] {
+    return PyUnicode_FromFormat("<%s object at %p>", cast(self)->node->name().c_str(), static_cast<void*>(self));
+  });
 }
 
 PyObject* name_of(PyObject* self, PyObject*) { return PyUnicode_FromString(cast(self)->node->name().c_str()); }
@@ -143,6 +145,15 @@ PyObject* add_hook(PyObject* self, PyObject* hook, bool before) {
 PyObject* register_hook(PyObject* self, PyObject* hook) { return add_hook(self, hook, false); }
 PyObject* register_prehook(PyObject* self, PyObject* hook) { return add_hook(self, hook, true); }
 
+/// What the node itself does not have, a custom function may have put into its ctx.
+PyObject* attribute(PyObject* self, PyObject* name) {
+  PyObject* value = PyObject_GenericGetAttr(self, name);
+  auto* context = static_cast<PyObject*>(cast(self)->node->python_context());
+  if (value || !context || !PyErr_ExceptionMatches(PyExc_AttributeError)) return value;
+  PyErr_Clear();
+  return PyObject_GetAttr(context, name);
+}
+
 PyMethodDef methods[] = {
     {"name", name_of, METH_NOARGS, "The name of the node's class."},
     {"_sequence_nr", sequence_number, METH_NOARGS, "Its place in the order of recording."},
@@ -195,6 +206,7 @@ void add_nodes(PyObject* module) {
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
                          {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
                          {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                         {Py_tp_getattro, reinterpret_cast<void*>(attribute)},
                          {Py_tp_repr, reinterpret_cast<void*>(represent)},
                          {Py_tp_methods, methods},
                          {Py_tp_getset, properties},

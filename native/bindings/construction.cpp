@@ -29,7 +29,7 @@ struct Inference {
   int category = -1;           // highest category of plain numbers
   std::optional<Dtype> typed;  // promoted dtype of tensors and NumPy scalars among them
 
-  void number(const Scalar& value) { category = std::max(category, static_cast<int>(value.category())); }
+  void number(Category of_number) { category = std::max(category, static_cast<int>(of_number)); }
   void dtype(Dtype dtype) { typed = typed ? promote(*typed, dtype) : dtype; }
   Dtype result() const {
     std::optional<Dtype> plain;
@@ -46,14 +46,14 @@ class Reader {
  public:
   /// Walks the first elements for the shape, then everything for values.
   Tensor read(PyObject* data, std::optional<Dtype> dtype) {
+    requested_ = dtype.has_value();
     find_shape(data);
     infer(data, 0);
-    Dtype target = dtype.value_or(inference_.result());
-    Tensor flat;
+    Dtype target = target_ = dtype.value_or(inference_.result());
     Category kind = std::max(category(inference_.result()), category(target));
     values_dtype_ = kind <= Category::Integral ? Dtype::I64 : kind == Category::Floating ? Dtype::F64 : Dtype::C128;
-    if (!is_integral(inference_.result()) && is_integral(target) && is_complex(inference_.result()))
-      type_error("can't convert complex to ", name(target));
+    if (is_complex(inference_.result()) && !is_complex(target))
+      type_error("must be real number, not complex: the data does not fit into ", name(target));
     Tensor values = empty(shape_, values_dtype_);
     position_ = values.bytes();
     write(data, 0);
@@ -69,7 +69,7 @@ class Reader {
         return;
       }
       if (is_number(current.get())) return;
-      if (!is_sequence(current.get())) type_error("new(): invalid data type '", Py_TYPE(current.get())->tp_name, "'");
+      if (!is_sequence(current.get())) refuse(current.get(), shape_.empty());
       Py_ssize_t size = PySequence_Size(current.get());
       if (size < 0) throw PythonError();
       shape_.push_back(size);
@@ -77,6 +77,27 @@ class Reader {
       if (size == 0) return;
       current = checked(PySequence_GetItem(current.get(), 0));
     }
+  }
+
+  /// Raises what torch.tensor raises for an object that is no number.
+  [[noreturn]] void refuse(PyObject* object, bool alone) const {
+    const char* type = Py_TYPE(object)->tp_name;
+    bool text = PyUnicode_Check(object) || PyBytes_Check(object);
+    if (text && alone) type_error("new(): invalid data type '", type, "'");
+    if (text) value_error("too many dimensions '", type, "'");
+    if (requested_) type_error("must be real number, not ", type);
+    runtime_error("Could not infer dtype of ", type);
+  }
+
+  /// The value of a number; an int beyond 64 bits is a float if that is what is asked for.
+  Scalar value_of(PyObject* number) const {
+    int overflow = 0;
+    if (PyLong_Check(number)) (void)PyLong_AsLongLongAndOverflow(number, &overflow);
+    if (!overflow) return to_scalar(number);
+    if (values_dtype_ == Dtype::I64) value_error("Overflow when unpacking long long: an int does not fit in 64 bits");
+    double real = PyLong_AsDouble(number);
+    if (real == -1 && PyErr_Occurred()) throw PythonError();
+    return Scalar(real);
   }
 
   void check_length(PyObject* data, Py_ssize_t size, int64_t dim) {
@@ -110,12 +131,18 @@ class Reader {
       if (std::optional<Dtype> dtype = numpy_scalar_dtype(data))
         inference_.dtype(*dtype);
       else
-        inference_.number(to_scalar(data));
+        inference_.number(category_of(data));
     } else if (is_sequence(data)) {
       each(data, dim, [&](PyObject* item) { infer(item, dim + 1); });
     } else {
-      type_error("must be real number, not ", Py_TYPE(data)->tp_name);
+      refuse(data, false);
     }
+  }
+
+  static Category category_of(PyObject* number) {
+    if (PyBool_Check(number)) return Category::Bool;
+    if (PyLong_Check(number)) return Category::Integral;
+    return to_scalar(number).category();
   }
 
   void write(PyObject* data, int64_t dim) {
@@ -125,7 +152,8 @@ class Reader {
       std::copy_n(converted.bytes(), bytes, position_);
       position_ += bytes;
     } else if (is_number(data)) {
-      Scalar value = to_scalar(data);
+      Scalar value = value_of(data);
+      if (is_integral(target_)) check_fits(value, target_);
       if (values_dtype_ == Dtype::I64)
         put(value.to_int());
       else if (values_dtype_ == Dtype::F64)
@@ -144,7 +172,9 @@ class Reader {
 
   Dims shape_;
   Inference inference_;
-  Dtype values_dtype_ = Dtype::F64;
+  bool requested_ = false;            // whether the caller named a dtype
+  Dtype target_ = Dtype::F32;         // of the result
+  Dtype values_dtype_ = Dtype::F64;  // that the values are gathered in
   char* position_ = nullptr;
 };
 
@@ -211,7 +241,7 @@ Tensor tensor_from_data(PyObject* data, std::optional<Dtype> dtype) {
 
 void add_construction(PyObject* module) {
   auto m = nb::borrow<nb::module_>(module);
-  m.def("tensor", make_tensor, nb::arg("data"), nb::kw_only(), nb::arg("dtype") = nb::none(),
+  m.def("tensor", make_tensor, nb::arg("data").none(), nb::kw_only(), nb::arg("dtype") = nb::none(),
         nb::arg("device") = nb::none(), nb::arg("requires_grad") = false, nb::arg("pin_memory") = false,
         "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of nested numbers, an "
         "array or a tensor.");

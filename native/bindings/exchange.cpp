@@ -57,7 +57,9 @@ nb::object to_numpy(nb::handle self, bool force) {
   nb::object numpy = nb::module_::import_("numpy");
   nb::object dtype = numpy.attr("dtype")(to_code(tensor.dtype()));
   nb::list strides;
-  for (int64_t stride : tensor.strides()) strides.append(stride * static_cast<int64_t>(item_size(tensor.dtype())));
+  auto bytes = static_cast<int64_t>(item_size(tensor.dtype()));
+  for (int64_t i = 0; i < tensor.ndim(); ++i)  // the stride of a single element says nothing, and may be huge
+    strides.append(tensor.sizes()[i] > 1 ? tensor.strides()[i] * bytes : bytes);
   nb::object shape = nb::steal(to_tuple(tensor.sizes()));
   tensor.storage()->pin();
   if (tensor.numel() == 0) return numpy.attr("ndarray")(shape, dtype);
@@ -213,6 +215,8 @@ Tensor take_capsule(PyObject* capsule) {
     if (sizes[i] > 0) last += (sizes[i] - 1) * strides[i];
   }
   size_t bytes = count_elements(sizes) ? static_cast<size_t>(last + 1) * item_size(dtype) : 0;
+  if (bytes && (reinterpret_cast<uintptr_t>(source.data) + source.byte_offset) % static_cast<uintptr_t>(alignment(dtype)))
+    runtime_error("from_dlpack: the memory is not aligned to its element size");
   PyCapsule_SetName(capsule, "used_dltensor");
   Ref<Storage> storage = Storage::borrow(static_cast<char*>(source.data) + source.byte_offset, bytes, [managed] {
     if (managed->deleter) managed->deleter(managed);

@@ -3,6 +3,7 @@
 #include "bindings/indexing.h"
 
 #include "autograd/node.h"
+#include "bindings/exchange.h"
 #include "ops/functions.h"
 
 namespace ondol::python {
@@ -10,8 +11,24 @@ namespace {
 
 bool is_mask(const Tensor& tensor) { return tensor.dtype() == Dtype::Bool || tensor.dtype() == Dtype::U8; }
 
+/// Whether it stands for a tensor of positions.
 bool is_index_sequence(PyObject* object) {
-  return PyList_Check(object) || PyRange_Check(object) || PyObject_HasAttrString(object, "__array_interface__");
+  if (PyLong_Check(object) || PySlice_Check(object) || object == Py_None || object == Py_Ellipsis) return false;
+  if (PyList_Check(object) || PyTuple_Check(object) || PyRange_Check(object) || is_array(object)) return true;
+  return !PyIndex_Check(object) && PyObject_HasAttrString(object, "__array_interface__");
+}
+
+/// A list with anything but numbers in it counts as a tuple of indices, as it did in old NumPy; long lists do not.
+bool is_tuple_of_indices(PyObject* object) {
+  constexpr Py_ssize_t kLongest = 31;
+  if (PyTuple_Check(object)) return true;
+  if (!PyList_Check(object) || PyList_GET_SIZE(object) > kLongest) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(object); ++i) {
+    PyObject* item = PyList_GET_ITEM(object, i);
+    if (item == Py_None || item == Py_Ellipsis || is_tensor(item) || PySlice_Check(item) || is_index_sequence(item))
+      return true;
+  }
+  return false;
 }
 
 int64_t slice_bound(PyObject* object) {
@@ -62,7 +79,7 @@ int64_t dimensions_taken(PyObject* item) {
 }
 
 Parsed parse(const Tensor& self, PyObject* index) {
-  Object items = PyTuple_Check(index) ? Object::share(index) : checked(PyTuple_Pack(1, index));
+  Object items = is_tuple_of_indices(index) ? checked(PySequence_Tuple(index)) : checked(PyTuple_Pack(1, index));
   Py_ssize_t count = PyTuple_GET_SIZE(items.get());
   std::vector<Object> converted;  // lists and arrays as tensors
   int64_t taken = 0;
@@ -153,8 +170,7 @@ void set_item(Tensor& tensor, PyObject* index, PyObject* value_object) {
   else
     value = tensor_from_data(value_object, tensor.dtype());
   Parsed parsed = parse(tensor, index);
-  if (value.impl()->wrapped_number && is_complex(value.dtype()) && !is_complex(tensor.dtype()))
-    type_error("can't assign a complex number to a tensor of dtype ", name(tensor.dtype()));
+  if (value.impl()->wrapped_number) check_fits(element(value), tensor.dtype());
   if (parsed.advanced) {
     Tensor typed =
         value.dtype() == tensor.dtype() || !value.impl()->wrapped_number ? value : to_dtype(value, tensor.dtype());

@@ -237,21 +237,43 @@ PyObject* item_method(PyObject* self, PyObject*) {
   return guarded([&] { return to_python(item(unwrap(self))); });
 }
 
-PyObject* nested_list(const Tensor& tensor, int64_t dim, int64_t offset) {
-  if (dim == tensor.ndim()) return to_python(element(as_strided(tensor, {}, {}, offset)));
+/// The numbers at `position`, which moves on: those of dimension `dim` and behind.
+PyObject* nested_list(const Tensor& tensor, int64_t dim, const char*& position) {
+  if (dim == tensor.ndim()) {
+    const char* at = std::exchange(position, position + item_size(tensor.dtype()));
+    switch (tensor.dtype()) {
+      case Dtype::Bool:
+        return PyBool_FromLong(*at != 0);
+      case Dtype::I64:
+        return PyLong_FromLongLong(*reinterpret_cast<const int64_t*>(at));
+      case Dtype::F64:
+        return PyFloat_FromDouble(*reinterpret_cast<const double*>(at));
+      default: {
+        const auto& value = *reinterpret_cast<const c128*>(at);
+        return PyComplex_FromDoubles(value.real(), value.imag());
+      }
+    }
+  }
   int64_t size = tensor.sizes()[dim];
   Object list = checked(PyList_New(size));
   for (int64_t i = 0; i < size; ++i) {
-    PyObject* entry = nested_list(tensor, dim + 1, offset + i * tensor.strides()[dim]);
+    PyObject* entry = nested_list(tensor, dim + 1, position);
     if (!entry) throw PythonError();
     PyList_SET_ITEM(list.get(), i, entry);
   }
   return list.release();
 }
+/// The widest dtype of the same kind: what Python's numbers are.
+Dtype widest(Dtype dtype) {
+  constexpr Dtype by_category[] = {Dtype::Bool, Dtype::I64, Dtype::F64, Dtype::C128};
+  return by_category[static_cast<int>(category(dtype))];
+}
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
-    Tensor tensor = detach(unwrap(self));
-    return nested_list(tensor, 0, tensor.impl()->offset);
+    Tensor source = detach(unwrap(self));
+    Tensor numbers = contiguous(to_dtype(source, widest(source.dtype())));
+    const char* position = numbers.bytes();
+    return nested_list(numbers, 0, position);
   });
 }
 
@@ -305,6 +327,21 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   });
 }
 
+/// _become(cls): the object changes its class, as `x.__class__ = cls` would, which Python refuses between Tensor itself and a class
+/// written in Python although both lie alike in memory.
+PyObject* become(PyObject* self, PyObject* cls) {
+  return guarded([&]() -> PyObject* {
+    auto* type = reinterpret_cast<PyTypeObject*>(cls);
+    if (!PyType_Check(cls) || !PyType_IsSubtype(type, tensor_type)) type_error("_become() takes a subclass of Tensor");
+    PyTypeObject* before = Py_TYPE(self);
+    if (type->tp_basicsize != before->tp_basicsize) type_error("the classes differ in layout");
+    Py_INCREF(type);
+    Py_SET_TYPE(self, type);
+    Py_DECREF(before);
+    Py_RETURN_NONE;
+  });
+}
+
 template <class F>
 PyCFunction method(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
@@ -337,6 +374,7 @@ PyMethodDef methods[] = {
     {"detach_", detach_in_place, METH_NOARGS, "Forgets its own history."},
     {"requires_grad_", method(requires_grad_in_place), kKeywords, "requires_grad_(requires_grad=True) -> self."},
     {"is_set_to", is_same_memory, METH_O, "Whether both look at the same memory in the same way."},
+    {"_become", become, METH_O, nullptr},
     {"_make_subclass", method(make_subclass), kKeywords | METH_STATIC, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 

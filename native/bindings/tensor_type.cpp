@@ -8,6 +8,7 @@
 #include "bindings/indexing.h"
 #include "bindings/module.h"
 #include "bindings/python.h"
+#include "bindings/types.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
 
@@ -131,6 +132,10 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     Object device = Object::share(kwargs ? PyDict_GetItemString(kwargs, "device") : nullptr);
     if (kwargs && PyDict_Size(kwargs) > (device ? 1 : 0))
       type_error("Tensor() takes sizes or data and a device; for dtype and requires_grad use torch.tensor(...)");
+    if (device && device.get() != Py_None) {
+      if (!is_device(device.get())) type_error("Tensor(): argument 'device' must be torch.device or str");
+      check_device(to_device(device.get()));
+    }
     Py_ssize_t count = PyTuple_Size(args);
     PyObject* first = count ? PyTuple_GET_ITEM(args, 0) : nullptr;
     Tensor made;
@@ -139,6 +144,7 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     } else if (count == 0) {
       made = empty({0}, default_dtype());
     } else if (count == 1 && !PyLong_Check(first) && Py_TYPE(first) != size_type) {
+      if (is_number(first) && !PyIndex_Check(first)) type_error("new(): data must be a sequence (got ", Py_TYPE(first)->tp_name, ")");
       made = tensor_from_data(first, default_dtype());
     } else {
       made = empty(count == 1 ? to_dims(first, "size") : to_dims(args, "size"), default_dtype());
@@ -241,12 +247,19 @@ int truth(PyObject* self) {
   });
 }
 
+Scalar only_element(PyObject* self) {
+  Tensor tensor = unwrap(self);
+  if (tensor.numel() != 1)
+    value_error("only one element tensors can be converted to Python scalars, this one has shape ", tensor.sizes());
+  return item(tensor);
+}
+
 PyObject* to_float(PyObject* self) {
-  return guarded([&] { return PyFloat_FromDouble(item(unwrap(self)).to_double()); });
+  return guarded([&] { return PyFloat_FromDouble(only_element(self).to_double()); });
 }
 PyObject* to_integer(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    Scalar value = item(unwrap(self));
+    Scalar value = only_element(self);
     return value.is_integral() ? PyLong_FromLongLong(value.to_int()) : PyLong_FromDouble(value.to_double());
   });
 }

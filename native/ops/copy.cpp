@@ -63,7 +63,10 @@ Tensor cast_to(const Tensor& self, std::optional<MemoryFormat> format) {
 Tensor& copy_(Tensor& self, const Tensor& source) {
   if (broadcast_shapes(source.sizes(), self.sizes()) != self.sizes())
     shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", broadcast_shapes(source.sizes(), self.sizes()));
-  if (self.is_same(source)) return self;
+  if (self.is_same(source)) {  // changes nothing, but counts as a change
+    self.bump_version();
+    return self;
+  }
   Tensor separate = shares_memory(self, source) ? copied(source, source.dtype(), MemoryFormat::Contiguous) : source;
   Tensor history;
   if (needs_gradient(self, source) && is_differentiable(self.dtype())) {
@@ -86,7 +89,8 @@ static Tensor copy_operation(const Tensor& self, const Tensor& source, bool) {
 Tensor& fill_(Tensor& self, const Tensor& value) {
   if (value.ndim() != 0) runtime_error("fill_ only supports 0-dimension value tensor but got tensor with ", value.ndim(), " dimensions.");
   if (needs_gradient(self) || needs_gradient(value)) return copy_(self, value);
-  if (category(value.dtype()) == Category::Complex && !is_complex(self.dtype()))
+  if (value.impl()->wrapped_number) check_fits(element(value), self.dtype());
+  else if (is_complex(value.dtype()) && !is_complex(self.dtype()))
     runtime_error("value cannot be converted to type ", name(self.dtype()), " without overflow");
   copy_elements(value, self);
   self.bump_version();
@@ -201,35 +205,10 @@ static Tensor repeat(const Tensor& self, const Dims& repeats) {
     with_ones.push_back(size);
     expanded.push_back(repeats[i]);
     expanded.push_back(size);
-    merged.push_back(repeats[i] * size);
+    merged.push_back(repeats[i]);
+    if (__builtin_mul_overflow(repeats[i], size, &merged[i])) runtime_error("repeat(): the sizes of ", self.sizes(), " repeated ", repeats, " times do not fit in 64 bits");
   }
   return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
-}
-
-/// The same elements with some dimensions in reverse.
-static Tensor flip(const Tensor& self, const Dims& requested) {
-  Dims dims = wrap_dims(requested, self.ndim());
-  Tensor result = empty_like(self, self.dtype());
-  // Slices are copied one by one along the flipped dimensions, in whole blocks of those behind the last of them.
-  auto copy = [&](auto&& copy, const Tensor& from, const Tensor& to, int64_t dim) -> void {
-    int64_t last = -1;
-    for (int64_t d : dims) last = std::max(last, d);
-    if (dim > last) return copy_elements(from, to);
-    int64_t size = self.sizes()[dim];
-    bool flipped = std::find(dims.begin(), dims.end(), dim) != dims.end();
-    int64_t axis = 0;
-    for (int64_t i = 0; i < size; ++i) copy(copy, select(from, axis, i), select(to, axis, flipped ? size - 1 - i : i), dim + 1);
-  };
-  NoGrad silent;
-  if (self.numel() > 0 && self.ndim() > 0) copy(copy, self, result, 0);
-  else copy_elements(self, result);
-  return result;
-}
-static Tensor flip_operation(const Tensor& self, const Dims& dims) {
-  Tensor result = flip(self, dims);
-  if (needs_gradient(self))
-    record("FlipBackward0", result, {self}, [dims](const Tensor& gradient, Gradients& in) { in[0] = flip_operation(gradient, dims); });
-  return result;
 }
 
 void register_copy(Registry& r) {
@@ -259,7 +238,6 @@ void register_copy(Registry& r) {
   r.alias("concat", "cat");
   r.alias("concatenate", "cat");
   r.add("repeat(Tensor self, int[] repeats) -> Tensor", repeat, kMethod);
-  r.add("flip(Tensor self, int[] dims) -> Tensor", flip_operation);
 }
 
 }  // namespace ondol

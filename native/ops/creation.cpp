@@ -1,6 +1,7 @@
 // Tensors from nothing: empty, zeros, ones, full, ranges.
 
 #include <cmath>
+#include <limits>
 
 #include "ops/functions.h"
 #include "ops/registry.h"
@@ -12,7 +13,32 @@ Tensor zeros(const Dims& sizes, Dtype dtype) {
   NoGrad silent;
   return zero_(result);
 }
+
+/// The range of an integer dtype; unsigned ones also take negative numbers of the same size, which wrap round.
+static bool fits_integer(const Scalar& value, Dtype dtype) {
+  if (dtype == Dtype::I64 && value.is_integral()) return true;
+  int bits = 8 * static_cast<int>(item_size(dtype));
+  bool is_unsigned = dtype == Dtype::U8;
+  double above = std::ldexp(1.0, is_unsigned ? bits : bits - 1);  // the first number that is too large
+  if (value.is_integral()) {
+    double number = static_cast<double>(value.to_int());
+    return number < above && (is_unsigned ? number > -above : number >= -above);
+  }
+  double number = value.to_double();  // NaN fits nowhere
+  return number <= above - 1 && number < above && number >= (is_unsigned ? 0 : -above);
+}
+
+void check_fits(const Scalar& value, Dtype dtype) {
+  if (dtype == Dtype::Bool || is_complex(dtype)) return;
+  bool fits = !value.is_complex() || value.to_complex().imag() == 0;
+  if (fits && is_integral(dtype)) fits = fits_integer(value, dtype);
+  if (fits && dtype == Dtype::F32 && !value.is_integral())
+    fits = !std::isfinite(value.to_double()) || std::abs(value.to_double()) <= std::numeric_limits<float>::max();
+  if (!fits) runtime_error("value cannot be converted to type ", name(dtype), " without overflow");
+}
+
 Tensor full(const Dims& sizes, const Scalar& value, Dtype dtype) {
+  check_fits(value, dtype);
   Tensor result = empty(sizes, dtype);
   copy_elements(wrapped_number(value), result);
   return result;
@@ -74,7 +100,7 @@ static Tensor like(const Tensor& model, std::optional<MemoryFormat> format, std:
   return empty_like(model, type);
 }
 static Tensor fill_with(Tensor result, const Scalar& value) {
-  if (value.is_complex() && !is_complex(result.dtype())) runtime_error("value cannot be converted to type ", name(result.dtype()), " without overflow");
+  check_fits(value, result.dtype());
   copy_elements(wrapped_number(value), result);
   return result;
 }
@@ -88,28 +114,41 @@ static Tensor new_ones(const Tensor& m, const Dims& size, std::optional<Dtype> d
 static Tensor new_full(const Tensor& m, const Dims& size, const Scalar& value, std::optional<Dtype> d) { return full(size, value, d.value_or(m.dtype())); }
 static Tensor new_empty_strided(const Tensor& m, const Dims& size, const Dims& stride, std::optional<Dtype> d) { return empty_strided(size, stride, d.value_or(m.dtype())); }
 
+/// How many of start, start + step, ... come before end.
+static int64_t count_of_steps(const Scalar& start, const Scalar& end, const Scalar& step) {
+  double count = std::ceil((end.to_double() - start.to_double()) / step.to_double());
+  if (!(count <= 9e18)) runtime_error("invalid size, possible overflow?");
+  return static_cast<int64_t>(count);
+}
+/// The same in integers, where doubles would round beyond 2^53.
+static int64_t count_of_integers(int64_t start, int64_t end, int64_t step) {
+  uint64_t distance = step > 0 ? static_cast<uint64_t>(end) - static_cast<uint64_t>(start) : static_cast<uint64_t>(start) - static_cast<uint64_t>(end);
+  uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
+  uint64_t count = distance / stride + (distance % stride != 0);
+  if (count > static_cast<uint64_t>(INT64_MAX)) runtime_error("invalid size, possible overflow?");
+  return static_cast<int64_t>(count);
+}
+
 /// start, start + step, ... below end. Integers exactly, floats as start + i * step in double.
 static Tensor make_arange(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<Dtype> requested) {
   bool integral = start.is_integral() && end.is_integral() && step.is_integral();
   Dtype dtype = requested.value_or(integral ? Dtype::I64 : default_dtype());
   if (step.to_double() == 0) runtime_error("step must be nonzero");
-  if (!std::isfinite(start.to_double()) || !std::isfinite(end.to_double())) runtime_error("unsupported range: ", start, " -> ", end);
+  if (!std::isfinite(start.to_double()) || !std::isfinite(end.to_double()) || std::isnan(step.to_double())) runtime_error("unsupported range: ", start, " -> ", end);
   if ((step.to_double() > 0) != (end.to_double() >= start.to_double()) && end.to_double() != start.to_double())
     runtime_error("upper bound and lower bound inconsistent with step sign");
   if (integral || is_integral(dtype)) {
     int64_t first = start.to_int(), by = step.to_int();
     if (by == 0) runtime_error("step must be nonzero");
-    double length = integral ? std::ceil((static_cast<double>(end.to_int()) - static_cast<double>(first)) / static_cast<double>(by))
-                             : std::ceil((end.to_double() - start.to_double()) / step.to_double());
-    if (length > 9e18) runtime_error("invalid size, possible overflow?");
-    Tensor values = empty({static_cast<int64_t>(length)}, Dtype::I64);
+    Tensor values = empty({integral ? count_of_integers(first, end.to_int(), by) : count_of_steps(start, end, step)}, Dtype::I64);
     auto* v = values.data<int64_t>();
-    for (int64_t i = 0; i < values.numel(); ++i) v[i] = first + i * by;
+    for (int64_t i = 0, value = first; i < values.numel(); ++i) {
+      v[i] = value;
+      if (__builtin_add_overflow(value, by, &value)) break;  // beyond the last one
+    }
     return to_dtype(values, dtype);
   }
-  double length = std::ceil((end.to_double() - start.to_double()) / step.to_double());
-  if (length > 9e18) runtime_error("invalid size, possible overflow?");
-  Tensor values = empty({static_cast<int64_t>(length)}, Dtype::F64);
+  Tensor values = empty({count_of_steps(start, end, step)}, Dtype::F64);
   auto* v = values.data<double>();
   for (int64_t i = 0; i < values.numel(); ++i) v[i] = start.to_double() + static_cast<double>(i) * step.to_double();
   return to_dtype(values, dtype);

@@ -6,13 +6,17 @@
 
 namespace ondol {
 
-void check_in_place(const Tensor& self, const char* operation) {
+void check_writable(const Tensor& self, const char* operation) {
   if (!self.storage()->writable())
     runtime_error(operation, ": the memory of this tensor is read-only (it was borrowed from a read-only array); clone() it first");
-  if (may_overlap(self))
+  if (repeats_elements(self))
     runtime_error("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
                   "tensor before performing the operation. (", operation, " on sizes ", self.sizes(), ", strides ", self.strides(), ")");
-  if (self.impl()->inference && !GradMode::inference() && self.requires_grad())
+}
+
+void check_in_place(const Tensor& self, const char* operation) {
+  check_writable(self, operation);
+  if (self.impl()->inference && !GradMode::inference())
     runtime_error("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before "
                   "doing inplace update.");
   if (!GradMode::enabled()) return;

@@ -291,6 +291,8 @@ void check_index_reduction(std::string_view reduce) {
 Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
                     bool include_self) {
   check_index_reduction(reduce);
+  if (is_complex(self.dtype()) || self.dtype() == Dtype::Bool)
+    not_implemented("\"index_reduce\" not implemented for '", torch_name(self.dtype()), "'");
   check_dtypes("index_reduce", self, source);
   dim = wrap_dim(dim, self.ndim());
   return scatter_reduce(self, dim, spread_index(self, dim, index, source), source, reduce, include_self);

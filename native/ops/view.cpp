@@ -172,7 +172,8 @@ static Tensor squeeze_all(const Tensor& self) {
 Tensor unsqueeze(const Tensor& self, int64_t dim) {
   dim = wrap_dim(dim, self.ndim() + 1);
   Dims sizes = self.sizes(), strides = self.strides();
-  int64_t stride = dim < self.ndim() ? sizes[dim] * strides[dim] : 1;
+  int64_t stride = 1;  // of a dimension of size 1 it does not matter; PyTorch's value where it fits
+  if (dim < self.ndim() && __builtin_mul_overflow(sizes[dim], strides[dim], &stride)) stride = 1;
   sizes.insert(dim, 1);
   strides.insert(dim, stride);
   return view_with("UnsqueezeBackward0", self, sizes, strides, self.impl()->offset, [dim](const Tensor& g) { return squeeze(g, dim); });
@@ -184,7 +185,7 @@ Tensor expand(const Tensor& self, const Dims& requested) {
                   ") must be greater or equal to the number of dimensions in the tensor (", self.ndim(), ")");
   Dims sizes = requested, strides(requested.size(), 0);
   size_t shift = requested.size() - self.sizes().size();
-  for (size_t i = 0; i < requested.size(); ++i) {
+  for (size_t i = requested.size(); i-- > 0;) {
     bool is_new = i < shift;
     int64_t size = is_new ? 1 : self.sizes()[i - shift];
     if (sizes[i] == -1) {
@@ -192,8 +193,10 @@ Tensor expand(const Tensor& self, const Dims& requested) {
       sizes[i] = size;
     }
     if (sizes[i] < 0) runtime_error("expand(): sizes must not be negative, got ", requested);
-    if (size == sizes[i])
-      strides[i] = is_new ? 0 : self.strides()[i - shift];
+    if (size == sizes[i] && !is_new)
+      strides[i] = self.strides()[i - shift];
+    else if (size == sizes[i])
+      strides[i] = i + 1 < sizes.size() ? sizes[i + 1] * strides[i + 1] : 1;
     else if (size != 1)
       shape_error("The expanded size of the tensor (", sizes[i], ") must match the existing size (", size, ") at non-singleton dimension ", i,
                   ".  Target sizes: ", requested, ".  Tensor sizes: ", self.sizes());
@@ -264,7 +267,7 @@ static Tensor narrow_at(const Tensor& self, int64_t dim, const Tensor& start, in
 
 static std::vector<Tensor> unbind(const Tensor& self, int64_t dim) {
   dim = wrap_dim(dim, self.ndim());
-  if (self.ndim() == 0) runtime_error("Dimension specified as 0 but tensor has no dimensions");
+  if (self.ndim() == 0) index_error("Dimension specified as ", dim, " but tensor has no dimensions");
   std::vector<Tensor> parts;
   for (int64_t i = 0; i < self.sizes()[dim]; ++i) parts.push_back(select(self, dim, i));
   return parts;
@@ -305,7 +308,7 @@ static std::vector<Tensor> split(const Tensor& self, int64_t length, int64_t dim
 static std::vector<Tensor> chunk(const Tensor& self, int64_t chunks, int64_t dim) {
   if (self.ndim() == 0) runtime_error("chunk expects at least a 1-dimensional tensor");
   if (chunks <= 0) runtime_error("chunk expects `chunks` to be greater than 0, got: ", chunks);
-  int64_t size = self.size(dim), length = (size + chunks - 1) / chunks;
+  int64_t size = self.size(dim), length = size / chunks + (size % chunks != 0);
   if (length == 0) return split_sizes(self, Dims(static_cast<size_t>(chunks), 0), dim);
   return split(self, length, dim);
 }
@@ -321,7 +324,8 @@ Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) 
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t start = self.impl()->offset;
   if (length > 0) start += shift >= 0 ? shift * strides[dim2] : -shift * strides[dim1];
-  int64_t step = strides[dim1] + strides[dim2];
+  int64_t step;
+  if (__builtin_add_overflow(strides[dim1], strides[dim2], &step)) step = 1;  // at most one element
   for (int64_t dim : {std::max(dim1, dim2), std::min(dim1, dim2)}) {
     sizes.erase(dim);
     strides.erase(dim);
@@ -405,7 +409,7 @@ static Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_
     sizes[dim] = (length - size) / step + 1;
     sizes.push_back(size);
     strides.push_back(strides[dim]);
-    strides[dim] *= step;
+    if (__builtin_mul_overflow(strides[dim], step, &strides[dim])) strides[dim] = 1;  // there is one window only
   }
   Dims before = self.sizes(), before_strides = contiguous_strides(before);
   // The derivative goes by a row-major gradient, whatever the layout of self.
@@ -414,7 +418,7 @@ static Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_
     window_strides.push_back(1);
   } else {
     window_strides.push_back(before_strides[dim]);
-    window_strides[dim] *= step;
+    if (__builtin_mul_overflow(window_strides[dim], step, &window_strides[dim])) window_strides[dim] = 1;
   }
   return view_with("UnfoldBackward0", self, sizes, strides, self.impl()->offset,
                    [=](const Tensor& g) { return as_strided_backward(g, before, before_strides, 0, sizes, window_strides, 0); });

@@ -21,7 +21,10 @@ int64_t count_elements(const Dims& sizes) {
 
 Dims contiguous_strides(const Dims& sizes) {
   Dims strides(sizes.size(), 1);
-  for (int64_t i = sizes.ssize() - 2; i >= 0; --i) strides[i] = strides[i + 1] * std::max<int64_t>(sizes[i + 1], 1);
+  bool overflow = false;  // only where some size is 0: otherwise the number of elements would overflow too
+  for (int64_t i = sizes.ssize() - 2; i >= 0; --i)
+    overflow |= __builtin_mul_overflow(strides[i + 1], std::max<int64_t>(sizes[i + 1], 1), &strides[i]);
+  if (overflow) runtime_error("Stride calculation overflowed for shape ", sizes);
   return strides;
 }
 

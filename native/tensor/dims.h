@@ -79,9 +79,11 @@ class Dims {
 
  private:
   static constexpr uint32_t kInline = 6;
+  static constexpr size_t kMost = size_t{1} << 30;
 
   void reserve(size_t count) {
     if (count <= capacity_) return;
+    if (count > kMost) runtime_error("a list of ", count, " integers is too long for sizes or dimensions");
     auto capacity = static_cast<uint32_t>(std::max<size_t>(count, 2 * capacity_));
     auto* larger = new int64_t[capacity];
     std::copy(begin(), end(), larger);

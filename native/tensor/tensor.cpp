@@ -79,6 +79,13 @@ bool is_dense(const Dims& sizes, const Dims& strides) {
   return true;
 }
 
+bool repeats_elements(const Tensor& tensor) {
+  if (tensor.is_contiguous()) return false;
+  for (int64_t i = 0; i < tensor.ndim(); ++i)
+    if (tensor.strides()[i] == 0 && tensor.sizes()[i] > 1) return true;
+  return false;
+}
+
 bool may_overlap(const Tensor& tensor) {
   if (tensor.is_contiguous() || is_dense(tensor.sizes(), tensor.strides())) return false;
   Dims order;
@@ -113,7 +120,8 @@ Dims channels_last_strides(const Dims& sizes) {
   int64_t stride = 1;
   auto take = [&](size_t dim) {
     strides[dim] = stride;
-    stride *= std::max<int64_t>(sizes[dim], 1);
+    if (__builtin_mul_overflow(stride, std::max<int64_t>(sizes[dim], 1), &stride))
+      runtime_error("Stride calculation overflowed for shape ", sizes);
   };
   take(1);
   for (size_t dim = sizes.size() - 1; dim >= 2; --dim) take(dim);

@@ -120,7 +120,9 @@ Tensor wrapped_number(const Scalar& value);
 bool is_contiguous(const Dims& sizes, const Dims& strides);
 /// Whether no two elements share memory and there are no holes: a permutation of a row-major layout.
 bool is_dense(const Dims& sizes, const Dims& strides);
-/// Whether two elements may share memory, as in an expanded tensor.
+/// Whether elements certainly share memory: a dimension of stride 0, as expand makes.
+bool repeats_elements(const Tensor& tensor);
+/// Whether two elements may share memory.
 bool may_overlap(const Tensor& tensor);
 /// Whether the memory ranges of two tensors intersect.
 bool shares_memory(const Tensor& a, const Tensor& b);
