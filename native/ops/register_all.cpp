@@ -31,12 +31,15 @@ void register_math(Registry&);
 void register_normalization_channel(Registry&);
 void register_normalization_row(Registry&);
 void register_optimizer(Registry&);
+void register_padding(Registry&);
 void register_pooling_average(Registry&);
 void register_pooling_max(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_recurrent(Registry&);
+void register_recurrent_cells(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_reduction_norm(Registry&);
@@ -87,12 +90,15 @@ void register_all(Registry& r) {
                       register_normalization_channel,
                       register_normalization_row,
                       register_optimizer,
+                      register_padding,
                       register_pooling_average,
                       register_pooling_max,
                       register_power,
                       register_product,
                       register_random,
                       register_random_fill,
+                      register_recurrent,
+                      register_recurrent_cells,
                       register_reduction,
                       register_reduction_logical,
                       register_reduction_norm,
