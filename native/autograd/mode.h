@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/thread_local.h"
+
 namespace ondol {
 
 /// Per thread: whether operations are recorded, and whether new tensors are for inference only.
@@ -11,8 +13,8 @@ struct GradMode {
   static void set_inference(bool on) { inference_ = on; }
 
  private:
-  static inline thread_local bool enabled_ = true;
-  static inline thread_local bool inference_ = false;
+  ONDOL_THREAD_LOCAL bool enabled_ = true;
+  ONDOL_THREAD_LOCAL bool inference_ = false;
 };
 
 /// Sets the grad mode for as long as it lives.

@@ -3,6 +3,7 @@
 #include "tensor/pointwise.h"
 
 #include "autograd/engine.h"
+#include "base/recycler.h"
 
 namespace ondol {
 namespace {
@@ -31,6 +32,20 @@ void dispose(Node* node) {
     delete last;
   }
   graveyard.digging = false;
+}
+
+// A node of a usual operation fits one of these; others are too rare to keep.
+constexpr size_t kSmallNode = 512, kLargeNode = 1024;
+
+void* Node::operator new(size_t bytes) {
+  if (bytes <= kSmallNode) return Recycler<kSmallNode>::take();
+  if (bytes <= kLargeNode) return Recycler<kLargeNode>::take();
+  return ::operator new(bytes);
+}
+void Node::operator delete(void* memory, size_t bytes) {
+  if (bytes <= kSmallNode) return Recycler<kSmallNode>::give(memory);
+  if (bytes <= kLargeNode) return Recycler<kLargeNode>::give(memory);
+  ::operator delete(memory);
 }
 
 Node::Node() : sequence(next_sequence++) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/mode.h"
+#include "base/small_vector.h"
 #include "tensor/tensor.h"
 
 namespace ondol {
@@ -20,17 +21,18 @@ struct Edge {
   Ref<Node> node;
   uint32_t input = 0;
 };
+using Edges = SmallVector<Edge, 2>;
 
 /// The gradients that a node returns, one for each edge. Only those that are wanted need to be computed.
 class Gradients {
  public:
-  Gradients(const std::vector<Edge>& edges, std::vector<Tensor>& values) : edges_(edges), values_(values) {}
+  Gradients(const Edges& edges, std::vector<Tensor>& values) : edges_(edges), values_(values) {}
   bool wants(size_t i) const { return static_cast<bool>(edges_[i].node); }
   size_t size() const { return edges_.size(); }
   Tensor& operator[](size_t i) { return values_[i]; }
 
  private:
-  const std::vector<Edge>& edges_;
+  const Edges& edges_;
   std::vector<Tensor>& values_;
 };
 
@@ -52,6 +54,8 @@ class Node : public Counted {
  public:
   Node();
   virtual ~Node();
+  static void* operator new(size_t bytes);
+  static void operator delete(void* memory, size_t bytes);
 
   /// The class name that Python shows, such as MulBackward0.
   virtual std::string name() const = 0;
@@ -64,7 +68,7 @@ class Node : public Counted {
   /// The Python object that a custom function keeps its things in, or null.
   virtual void* python_context() const { return nullptr; }
 
-  std::vector<Edge> edges;
+  Edges edges;
   uint64_t sequence;  // later operations have larger ones and run first
 
   /// What the gradient of forward output i must look like.
@@ -72,7 +76,7 @@ class Node : public Counted {
     Dims sizes;
     Dtype dtype;
   };
-  std::vector<OutputMeta> outputs;
+  SmallVector<OutputMeta, 1> outputs;
   std::vector<std::unique_ptr<GradientHook>> hooks;
   /// Hooks on the gradient of an output tensor, by output number.
   struct TensorHook {
@@ -143,7 +147,7 @@ class Saved {
   Tensor operator()(Node* node = nullptr) const;
 
   /// How many have been made in this thread: tells whether a lambda holds any (see LambdaNode).
-  static inline thread_local uint64_t made = 0;
+  ONDOL_THREAD_LOCAL uint64_t made = 0;
   /// Set while saved_tensors_hooks are active: packs a tensor into an object and unpacks it again.
   struct Hooks {
     std::function<std::shared_ptr<void>(const Tensor&)> pack;

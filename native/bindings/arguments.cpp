@@ -294,14 +294,22 @@ static int find_parameter(const Signature& signature, PyObject* keyword) {
 bool bind(const Signature& signature, const Arguments& arguments, Value* values, Common& common, std::string* why) {
   const Schema& schema = signature.overload->schema;
   int count = static_cast<int>(schema.parameters.size());
-  PyObject* bound[kMaxParameters] = {};
+  PyObject* bound[kMaxParameters];
+  std::fill_n(bound, count, nullptr);
   auto refuse = [&](const auto&... parts) {
     if (why) *why = text(schema.name, "()", parts...);
     return false;
   };
 
-  // Positional arguments. `x.view(2, 3)` is `x.view((2, 3))`.
   Py_ssize_t positional = arguments.positional;
+  auto refuse_argument = [&](int i) {
+    const Parameter& parameter = schema.parameters[i];
+    return refuse(": argument '", parameter.name == "self" ? "input" : parameter.name, "'",
+                  i < positional ? text(" (position ", i + 1, ")") : "", " must be ", type_name(parameter), ", not ",
+                  quoted_type(bound[i]));
+  };
+
+  // Positional arguments. `x.view(2, 3)` is `x.view((2, 3))`.
   bool spread = signature.variadic >= 0 && positional > signature.variadic &&
                 all_ints(arguments.values + signature.variadic, positional - signature.variadic);
   if (spread) positional = signature.variadic;
@@ -331,8 +339,16 @@ bool bind(const Signature& signature, const Arguments& arguments, Value* values,
   for (int i = 0; i < count; ++i) {
     const Parameter& parameter = schema.parameters[i];
     bool outside = schema.factory && i >= count - 4;
-    Value scratch;
-    Value& value = outside ? scratch : values[slot++];
+    if (outside) {
+      if (!bound[i]) continue;
+      Value checked_only;
+      if (!read(parameter, bound[i], checked_only)) return refuse_argument(i);
+      if (parameter.kind == Kind::Bool && bound[i] != Py_None && !PyBool_Check(bound[i]))
+        return refuse(": argument '", parameter.name, "' must be bool, not ", quoted_type(bound[i]));
+      if (parameter.name == "requires_grad") common.requires_grad = bound[i] == Py_True;
+      continue;
+    }
+    Value& value = values[slot++];
     if (spread && i == signature.variadic) {
       Dims& dims = value.emplace<Dims>();
       for (Py_ssize_t k = i; k < arguments.positional; ++k) {
@@ -344,16 +360,10 @@ bool bind(const Signature& signature, const Arguments& arguments, Value* values,
     }
     if (!bound[i]) {
       if (signature.required[i]) return refuse(" missing 1 required argument: '", parameter.name, "'");
-      if (!outside) value = signature.defaults[i];
+      if (signature.defaults[i].index() != 0) value = signature.defaults[i];
       continue;
     }
-    if (!read(parameter, bound[i], value))
-      return refuse(": argument '", parameter.name == "self" ? "input" : parameter.name, "'",
-                    i < positional ? text(" (position ", i + 1, ")") : "", " must be ", type_name(parameter), ", not ",
-                    quoted_type(bound[i]));
-    if (outside && parameter.kind == Kind::Bool && bound[i] != Py_None && !PyBool_Check(bound[i]))
-      return refuse(": argument '", parameter.name, "' must be bool, not ", quoted_type(bound[i]));
-    if (outside && parameter.name == "requires_grad") common.requires_grad = bound[i] == Py_True;
+    if (!read(parameter, bound[i], value)) return refuse_argument(i);
   }
   return true;
 }

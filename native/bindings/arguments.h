@@ -34,7 +34,10 @@ class Values {
     for (size_t i = 0; i < count_; ++i) new (data() + i) Value;
   }
   ~Values() {
-    for (size_t i = 0; i < count_; ++i) data()[i].~Value();
+    constexpr size_t kFirstThatOwns = 9;  // what comes before Tensor in Value needs no destruction
+    static_assert(std::is_same_v<std::variant_alternative_t<kFirstThatOwns, Value>, Tensor>);
+    for (size_t i = 0; i < count_; ++i)
+      if (data()[i].index() >= kFirstThatOwns) data()[i].~Value();
   }
   Values(const Values&) = delete;
   Value* data() { return reinterpret_cast<Value*>(memory_); }

@@ -4,6 +4,8 @@
 #include <Python.h>
 #include <structmember.h>
 
+#include <array>
+
 #include "autograd/node.h"
 #include "bindings/indexing.h"
 #include "bindings/module.h"
@@ -21,9 +23,29 @@ namespace {
 
 TensorObject* cast(PyObject* object) { return reinterpret_cast<TensorObject*>(object); }
 
+/// Objects of Tensor itself that were freed, for the next ones.
+constexpr size_t kMostFreeObjects = 256;
+std::array<PyObject*, kMostFreeObjects> free_objects;
+size_t free_object_count = 0;
+
+PyObject* new_object(PyTypeObject* type) {
+  if (type != tensor_type || free_object_count == 0) return checked(type->tp_alloc(type, 0)).release();
+  PyObject* object = PyObject_Init(free_objects[--free_object_count], type);
+  cast(object)->dict = nullptr;
+  cast(object)->weak_references = nullptr;
+  PyObject_GC_Track(object);
+  return object;
+}
+
+void free_object(PyTypeObject* type, PyObject* object) {
+  if (type == tensor_type && free_object_count < kMostFreeObjects)
+    free_objects[free_object_count++] = object;
+  else
+    type->tp_free(object);
+}
+
 PyObject* allocate(PyTypeObject* type, const Tensor& tensor) {
-  PyObject* object = type->tp_alloc(type, 0);
-  if (!object) throw PythonError();
+  PyObject* object = new_object(type);
   new (&cast(object)->impl) Ref<TensorImpl>(tensor.ref());
   tensor.impl()->python = object;
   return object;
@@ -66,11 +88,15 @@ void deallocate(PyObject* self) {
   Py_CLEAR(cast(self)->dict);
   // Dropping the last reference to a graph may run Python code, which must not see or lose an exception that is on its
   // way.
-  PyObject *error_type, *error, *traceback;
-  PyErr_Fetch(&error_type, &error, &traceback);
-  cast(self)->impl.~Ref<TensorImpl>();
-  PyErr_Restore(error_type, error, traceback);
-  type->tp_free(self);
+  if (PyErr_Occurred()) {
+    PyObject *error_type, *error, *traceback;
+    PyErr_Fetch(&error_type, &error, &traceback);
+    cast(self)->impl.~Ref<TensorImpl>();
+    PyErr_Restore(error_type, error, traceback);
+  } else {
+    cast(self)->impl.~Ref<TensorImpl>();
+  }
+  free_object(type, self);
   Py_DECREF(type);
 }
 

@@ -134,7 +134,7 @@ class ResultTarget {
   static Tensor take() { return pending_ ? *std::exchange(pending_, nullptr) : Tensor(); }
 
  private:
-  static inline thread_local const Tensor* pending_ = nullptr;
+  ONDOL_THREAD_LOCAL const Tensor* pending_ = nullptr;
 };
 
 /// What a recorded in-place operation computes from in the place of the tensor it changes: the same values and history.

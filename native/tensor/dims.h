@@ -25,10 +25,10 @@ class Dims {
   Dims(Iterator first, Iterator last) {
     for (; first != last; ++first) push_back(*first);
   }
-  Dims(const Dims& other) { assign(other.data(), other.size()); }
+  Dims(const Dims& other) { copy(other); }
   Dims(Dims&& other) noexcept { steal(other); }
   Dims& operator=(const Dims& other) {
-    if (this != &other) assign(other.data(), other.size());
+    if (this != &other) copy(other);
     return *this;
   }
   Dims& operator=(Dims&& other) noexcept {
@@ -74,7 +74,10 @@ class Dims {
   }
 
   friend bool operator==(const Dims& a, const Dims& b) {
-    return a.size_ == b.size_ && std::equal(a.begin(), a.end(), b.begin());
+    if (a.size_ != b.size_) return false;
+    for (uint32_t i = 0; i < a.size_; ++i)
+      if (a.data_[i] != b.data_[i]) return false;
+    return true;
   }
 
  private:
@@ -97,12 +100,24 @@ class Dims {
     std::copy(values, values + count, data_);
     size_ = static_cast<uint32_t>(count);
   }
+  void copy(const Dims& other) {
+    if (other.data_ != other.inline_ || data_ != inline_) return assign(other.data(), other.size());
+    size_ = other.size_;
+    copy_inline(other);
+  }
+  /// All places, used or not: a copy of a fixed size is a few instructions.
+  void copy_inline(const Dims& other) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+    std::memcpy(inline_, other.inline_, sizeof(inline_));
+#pragma GCC diagnostic pop
+  }
   void steal(Dims& other) {
     size_ = other.size_;
     if (other.data_ == other.inline_) {
       data_ = inline_;
       capacity_ = kInline;
-      std::copy(other.begin(), other.end(), inline_);
+      copy_inline(other);
     } else {
       data_ = other.data_;
       capacity_ = other.capacity_;

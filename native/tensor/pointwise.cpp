@@ -234,8 +234,30 @@ Tensor apart_from(const Tensor& operand, const Tensor& out) {
 
 }  // namespace
 
+/// Two small tensors of the same shape, row-major, in the dtype of the loop: what programs that are not bound by
+/// arithmetic call all the time. Undefined if it is anything else.
+static Tensor evaluate_small_pair(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute,
+                                  Dtype result, const double* parameters) {
+  const TensorImpl &a = *operands[0].impl(), &b = *operands[1].impl();
+  PointwiseLoop loop = compute == Dtype::F32 ? formula.f32 : compute == Dtype::F64 ? formula.f64 : nullptr;
+  if (!loop || a.dtype != compute || b.dtype != compute || !a.contiguous || !b.contiguous || a.count == 0 ||
+      a.count > kParallelGrain || a.sizes != b.sizes)
+    return {};
+  if (formula.predicate)
+    result = Dtype::Bool;
+  else if (result != compute)
+    return {};
+  Tensor out = empty(a.sizes, result);
+  const void* from[] = {operands[0].bytes(), operands[1].bytes()};
+  constexpr bool no_scalars[2] = {};
+  loop(from, no_scalars, out.bytes(), a.count, parameters);
+  return out;
+}
+
 Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute, Dtype result,
                 const Tensor& given_out, const double* parameters) {
+  if (operands.size() == 2 && !given_out.defined())
+    if (Tensor out = evaluate_small_pair(formula, operands, compute, result, parameters); out.defined()) return out;
   Call call;
   call.computing = computing_dtype(compute);
   call.loop = loop_for(formula, call.computing);
@@ -326,6 +348,10 @@ Dtype promote(Dtype a, Dtype b) {
 }
 
 Dtype promote(std::span<const Tensor> tensors) {
+  bool alike = true;  // most calls: one dtype, no numbers
+  for (const Tensor& tensor : tensors)
+    alike = alike && tensor.defined() && tensor.dtype() == tensors[0].dtype() && !tensor.impl()->wrapped_number;
+  if (alike && !tensors.empty()) return tensors[0].dtype();
   // The dtype of each rank of operand: tensors with dimensions, 0-d tensors, Python numbers.
   int ranks[3] = {-1, -1, -1};
   auto include = [](int& rank, Dtype dtype) {

@@ -5,18 +5,19 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/recycler.h"
 
 namespace ondol {
 
 Ref<Storage> Storage::allocate(size_t bytes) {
-  Ref<Storage> storage(new Storage);
+  Ref<Storage> storage(new (Recycler<sizeof(Storage)>::take()) Storage);
   storage->data_ = ondol::allocate(bytes);
   storage->bytes_ = bytes;
   return storage;
 }
 
 Ref<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release, bool writable) {
-  Ref<Storage> storage(new Storage);
+  Ref<Storage> storage(new (Recycler<sizeof(Storage)>::take()) Storage);
   storage->data_ = data;
   storage->bytes_ = bytes;
   storage->writable_ = writable;
@@ -40,6 +41,9 @@ Storage::~Storage() {
     ondol::release(data_, bytes_);
 }
 
-void dispose(Storage* storage) { delete storage; }
+void dispose(Storage* storage) {
+  storage->~Storage();
+  Recycler<sizeof(Storage)>::give(storage);
+}
 
 }  // namespace ondol

@@ -1,29 +1,11 @@
 #include "tensor/tensor.h"
 
-#include <array>
-
 #include "autograd/node.h"
 #include "base/memory.h"
+#include "base/recycler.h"
 
 namespace ondol {
 namespace {
-
-/// Objects of one size that come and go with every operation; guarded by Python's interpreter lock as the counts are.
-template <class T, size_t kKept = 512>
-class Recycler {
- public:
-  static void* take() { return kept_ ? slots_[--kept_] : ::operator new(sizeof(T)); }
-  static void give(void* memory) {
-    if (kept_ < kKept)
-      slots_[kept_++] = memory;
-    else
-      ::operator delete(memory);
-  }
-
- private:
-  static inline std::array<void*, kKept> slots_;
-  static inline size_t kept_ = 0;
-};
 
 Dtype default_floating_dtype = Dtype::F32;
 
@@ -39,10 +21,10 @@ TensorImpl::~TensorImpl() {
 
 void dispose(TensorImpl* impl) {
   impl->~TensorImpl();
-  Recycler<TensorImpl>::give(impl);
+  Recycler<sizeof(TensorImpl)>::give(impl);
 }
 
-static Ref<TensorImpl> make_impl() { return Ref<TensorImpl>(new (Recycler<TensorImpl>::take()) TensorImpl); }
+static Ref<TensorImpl> make_impl() { return Ref<TensorImpl>(new (Recycler<sizeof(TensorImpl)>::take()) TensorImpl); }
 
 void TensorImpl::set_geometry(const Dims& new_sizes, const Dims& new_strides, int64_t new_offset) {
   sizes = new_sizes;
