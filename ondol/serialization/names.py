@@ -55,8 +55,8 @@ DTYPE_OF_STORAGE = {storage: dtype for dtype, storage in STORAGE_OF_DTYPE.items(
 
 
 def is_own(module: str | None) -> bool:
-    """Whether a module of this name is part of ondol itself."""
-    return bool(module) and module.partition(".")[0] in OWN_PACKAGES
+    """Whether a module of this name is part of ondol itself; the demo is a user's program that happens to ship with it."""
+    return bool(module) and module.partition(".")[0] in OWN_PACKAGES and not module.startswith("ondol.demo.")
 
 
 def to_torch(module: str, name: str) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def to_torch(module: str, name: str) -> tuple[str, str]:
     if (module, name) in _EXPLICIT:
         return _EXPLICIT[module, name]
     root, dot, rest = module.partition(".")
-    if root != "ondol":
+    if root != "ondol" or rest.startswith("demo."):
         return module, name
     if rest.startswith("_native"):  # a native class or function is known by its public name
         return _EXPLICIT.get(("ondol", name), ("torch", name))
