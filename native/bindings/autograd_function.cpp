@@ -78,7 +78,7 @@ class PythonNode final : public Node {
       nb::handle value = values[argument_of_edge_[edge]];
       if (value.is_none() || !outgoing.wants(edge)) continue;
       if (!is_tensor(value.ptr()))
-        type_error(name_, ": expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ")");
+        runtime_error("expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ") from the backward of ", name_);
       outgoing[edge] = unwrap(value.ptr());
     }
   }
