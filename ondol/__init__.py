@@ -3,6 +3,9 @@
 `import ondol as torch` is the aim: names, signatures, results, errors and files are PyTorch's.
 """
 
+# Imports stand in the order in which they need each other. `name as name` tells type checkers that a name is public.
+# ruff: noqa: E402, F403, I001
+
 from __future__ import annotations
 
 import importlib
@@ -15,44 +18,61 @@ __version__ = "0.1.0"
 # Everything that the core provides: Tensor, dtypes, operations.
 _SCOPES = ("autograd", "nn", "optim", "return_types")  # native parts of packages that are written in Python
 globals().update({name: value for name, value in vars(_native).items() if name[0] != "_" and name not in _SCOPES})
-from ondol import _blas as _blas  # noqa: E402  (loads the matrix library)
-from ondol._native import Tensor, default_generator, device, dtype  # noqa: E402
-from ondol._size import Size  # noqa: E402
-from ondol.autograd.grad_mode import (  # noqa: E402
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
+if TYPE_CHECKING:  # What the line above and `__getattr__` do, for editors. tools/stub.py writes these two.
+    from ondol._native.composed import *
+    from ondol._native import *
+from ondol import _blas as _blas  # loads the matrix library
+from ondol._native import Tensor as Tensor
+from ondol._size import Size as Size
+from ondol.autograd.grad_mode import (
+    enable_grad as enable_grad,
+    inference_mode as inference_mode,
+    is_grad_enabled as is_grad_enabled,
+    is_inference_mode_enabled as is_inference_mode_enabled,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
 )
-from ondol.random import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: E402
+from ondol.random import (
+    fork_rng as fork_rng,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
 
-from ondol import _tensor as _tensor  # noqa: E402  (gives Tensor its Python methods)
-from ondol._functions import *  # noqa: E402, F403
-from ondol._ops import exports as _exports  # noqa: E402
-from ondol._ops.registry import attach_methods as _attach_methods  # noqa: E402
+from ondol import _tensor as _tensor  # gives Tensor its Python methods
+from ondol._functions import *
+from ondol._ops import exports as _exports
+from ondol._ops.registry import attach_methods as _attach_methods
 
 _attach_methods(Tensor)
 
-from ondol import autograd as autograd, nn as nn  # noqa: E402
+from ondol import autograd as autograd, nn as nn
 
 if TYPE_CHECKING:
     from ondol import (
-        cuda,
-        datasets,
-        fft,
-        linalg,
-        optim,
-        random,
-        serialization,
-        special,
-        testing,
-        utils,
+        backends as backends,
+        cuda as cuda,
+        datasets as datasets,
+        distributions as distributions,
+        fft as fft,
+        func as func,
+        functional as functional,
+        linalg as linalg,
+        optim as optim,
+        random as random,
+        return_types as return_types,
+        serialization as serialization,
+        signal as signal,
+        special as special,
+        testing as testing,
+        utils as utils,
+        version as version,
     )
-    from ondol._dtype_info import finfo, iinfo
-    from ondol._tensor_str import set_printoptions
-    from ondol.serialization import load, save
+    from ondol._dtype_info import finfo as finfo, iinfo as iinfo
+    from ondol._tensor_str import get_printoptions as get_printoptions, set_printoptions as set_printoptions
+    from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset(
     "cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import SupportsIndex
+from collections.abc import Iterable
+from typing import SupportsIndex, overload
 
 from ondol import _native
 
 
-class Size(tuple):
+class Size(tuple[int, ...]):
     """The shape of a tensor: a tuple of ints with `numel()`.
 
     >>> size = ondol.zeros(2, 3).shape
@@ -18,8 +19,8 @@ class Size(tuple):
 
     __slots__ = ()
 
-    def __new__(cls, sizes=()) -> Size:
-        items = [item.__index__() for item in sizes]
+    def __new__(cls, iterable: Iterable[SupportsIndex] = ()) -> Size:
+        items = [item.__index__() for item in iterable]
         return super().__new__(cls, items)
 
     def numel(self) -> int:
@@ -29,7 +30,11 @@ class Size(tuple):
     def __repr__(self) -> str:
         return f"torch.Size([{', '.join(map(str, self))}])"
 
-    def __getitem__(self, index: SupportsIndex | slice):
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Size: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> int | Size:
         found = super().__getitem__(index)
         return Size(found) if isinstance(index, slice) else found
 
@@ -46,7 +51,7 @@ class Size(tuple):
 
     __rmul__ = __mul__
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return (Size, (tuple(self),))
 
 

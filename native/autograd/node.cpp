@@ -1,5 +1,7 @@
 #include "autograd/node.h"
 
+#include "tensor/pointwise.h"
+
 #include "autograd/engine.h"
 #include "base/recycler.h"
 
@@ -109,6 +111,15 @@ AutogradState& autograd_state(const Tensor& tensor) {
 Node* current_node() { return running_node; }
 void set_current_node(Node* node) { running_node = node; }
 
+/// The values that a tensor has now, with its place in the graph.
+static Tensor snapshot(const Tensor& tensor) {
+  Tensor copy = empty_like(tensor, tensor.dtype());
+  copy_elements(tensor, copy);
+  copy.impl()->grad_fn = tensor.grad_fn();
+  copy.impl()->output_index = tensor.impl()->output_index;
+  return copy;
+}
+
 Saved::Saved(const Tensor& tensor) {
   ++made;
   if (!tensor.defined()) return;
@@ -118,7 +129,7 @@ Saved::Saved(const Tensor& tensor) {
         "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
         "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
   is_leaf_ = !tensor.impl()->grad_fn;
-  keep(tensor);
+  keep(InPlaceTarget::is(tensor) ? snapshot(tensor) : tensor);
 }
 
 Saved Saved::output(const Tensor& tensor, uint32_t index) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/mode.h"
@@ -168,6 +169,19 @@ class Saved {
   uint32_t output_index_ = 0;
   bool is_output_ = false;
   bool is_leaf_ = false;
+};
+
+/// While it lives, an operation computes what will be written over `target`: a Saved of the target keeps a copy of it.
+class InPlaceTarget {
+ public:
+  explicit InPlaceTarget(const Tensor& target) : outer_(std::exchange(current_, target.impl())) {}
+  ~InPlaceTarget() { current_ = outer_; }
+  InPlaceTarget(const InPlaceTarget&) = delete;
+  static bool is(const Tensor& tensor) { return current_ && tensor.impl() == current_; }
+
+ private:
+  TensorImpl* outer_;
+  static inline thread_local TensorImpl* current_ = nullptr;
 };
 
 inline void dispose(Saved::Packed* packed) { delete packed; }

@@ -10,6 +10,7 @@
 
 #include "bindings/arguments.h"
 #include "bindings/module.h"
+#include "bindings/operator_signature.h"
 #include "bindings/python.h"
 #include "ops/functions.h"
 
@@ -122,6 +123,7 @@ PyObject* run_in_place(const Overload& overload, Value* values) {
     ResultTarget place(tensor);
     overload.call(overload.function, values, result);
   } else {
+    InPlaceTarget changing(tensor);  // what the operation saves of it is saved as it was
     overload.call(overload.function, values, result);
   }
   finish_in_place(tensor, std::get<Tensor>(result), name.c_str());
@@ -172,12 +174,14 @@ PyObject* represent(PyObject* self) {
   return PyUnicode_FromFormat("<built-in method %U of type object>", cast(self)->name);
 }
 
-PyObject* documentation(PyObject* self, void*) {
-  return guarded([&]() -> PyObject* {
-    std::string text = "Signatures:";
-    for (const Signature& signature : *cast(self)->signatures) text += "\n    " + signature.overload->schema.text;
-    return PyUnicode_FromStringAndSize(text.data(), text.size());
-  });
+PyObject* to_string(const std::string& text) {
+  return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+}
+PyObject* get_documentation(PyObject* self, void*) {
+  return guarded([&] { return to_string(documentation(*cast(self)->operation, cast(self)->in_place)); });
+}
+PyObject* get_text_signature(PyObject* self, void*) {
+  return guarded([&] { return to_string(text_signature(*cast(self)->operation, cast(self)->in_place)); });
 }
 
 PyObject* schemas(PyObject* self, void*) {
@@ -199,7 +203,8 @@ PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OperatorO
                          {"__qualname__", T_OBJECT, offsetof(OperatorObject, name), READONLY, nullptr},
                          {"__module__", T_OBJECT, offsetof(OperatorObject, module), 0, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
-PyGetSetDef properties[] = {{"__doc__", documentation, nullptr, nullptr, nullptr},
+PyGetSetDef properties[] = {{"__doc__", get_documentation, nullptr, nullptr, nullptr},
+                            {"__text_signature__", get_text_signature, nullptr, nullptr, nullptr},
                             {"schemas", schemas, nullptr, nullptr, nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
@@ -285,7 +290,7 @@ void add_operations(PyObject* module) {
     if (operation.variants & kMethod) set(type, operation.name, callable);
     if (operation.variants & (kInPlace | kInPlaceByCopy)) {
       Object changing = make_operator(operation, true, nullptr, module_name);
-      set(type, operation.name + "_", changing);
+      if (operation.variants & kMethod) set(type, operation.name + "_", changing);
       set(scope, operation.name + "_", changing);
     }
   }

@@ -327,6 +327,21 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   });
 }
 
+/// _become(cls): the object changes its class, as `x.__class__ = cls` would, which Python refuses between Tensor itself and a class
+/// written in Python although both lie alike in memory.
+PyObject* become(PyObject* self, PyObject* cls) {
+  return guarded([&]() -> PyObject* {
+    auto* type = reinterpret_cast<PyTypeObject*>(cls);
+    if (!PyType_Check(cls) || !PyType_IsSubtype(type, tensor_type)) type_error("_become() takes a subclass of Tensor");
+    PyTypeObject* before = Py_TYPE(self);
+    if (type->tp_basicsize != before->tp_basicsize) type_error("the classes differ in layout");
+    Py_INCREF(type);
+    Py_SET_TYPE(self, type);
+    Py_DECREF(before);
+    Py_RETURN_NONE;
+  });
+}
+
 template <class F>
 PyCFunction method(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
@@ -359,6 +374,7 @@ PyMethodDef methods[] = {
     {"detach_", detach_in_place, METH_NOARGS, "Forgets its own history."},
     {"requires_grad_", method(requires_grad_in_place), kKeywords, "requires_grad_(requires_grad=True) -> self."},
     {"is_set_to", is_same_memory, METH_O, "Whether both look at the same memory in the same way."},
+    {"_become", become, METH_O, nullptr},
     {"_make_subclass", method(make_subclass), kKeywords | METH_STATIC, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 

@@ -9,6 +9,7 @@ namespace {
 
 /// Larger parameters would overflow the arithmetic on positions.
 constexpr int64_t kLargest = (int64_t{1} << 31) - 1;
+constexpr int64_t kLargestInput = int64_t{1} << 48;
 
 struct Arguments {
   const char* operation;
@@ -52,6 +53,8 @@ void check_tensors(const Arguments& a, const Tensor& x) {
       runtime_error("kernel size should be greater than zero, but got weight of size ", w, " (", a.operation, ")");
     if (w[i] > kLargest) runtime_error(a.operation, ": kernel of size ", w, " is too large");
   }
+  for (int64_t i = 2; i < x.ndim(); ++i)
+    if (x.sizes()[i] > kLargestInput) runtime_error(a.operation, ": input of size ", a.x.sizes(), " is too large");
   int64_t wanted = a.transposed ? w[0] : w[1] * a.groups, channels = x.sizes()[1];
   if (channels != wanted)
     shape_error("Given ", a.transposed ? "transposed=1, " : "groups=", a.transposed ? "" : text(a.groups, ", "),

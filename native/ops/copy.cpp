@@ -211,32 +211,6 @@ static Tensor repeat(const Tensor& self, const Dims& repeats) {
   return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
 }
 
-/// The same elements with some dimensions in reverse.
-static Tensor flip(const Tensor& self, const Dims& requested) {
-  Dims dims = wrap_dims(requested, self.ndim());
-  Tensor result = empty_like(self, self.dtype());
-  // Slices are copied one by one along the flipped dimensions, in whole blocks of those behind the last of them.
-  auto copy = [&](auto&& copy, const Tensor& from, const Tensor& to, int64_t dim) -> void {
-    int64_t last = -1;
-    for (int64_t d : dims) last = std::max(last, d);
-    if (dim > last) return copy_elements(from, to);
-    int64_t size = self.sizes()[dim];
-    bool flipped = std::find(dims.begin(), dims.end(), dim) != dims.end();
-    int64_t axis = 0;
-    for (int64_t i = 0; i < size; ++i) copy(copy, select(from, axis, i), select(to, axis, flipped ? size - 1 - i : i), dim + 1);
-  };
-  NoGrad silent;
-  if (self.numel() > 0 && self.ndim() > 0) copy(copy, self, result, 0);
-  else copy_elements(self, result);
-  return result;
-}
-static Tensor flip_operation(const Tensor& self, const Dims& dims) {
-  Tensor result = flip(self, dims);
-  if (needs_gradient(self))
-    record("FlipBackward0", result, {self}, [dims](const Tensor& gradient, Gradients& in) { in[0] = flip_operation(gradient, dims); });
-  return result;
-}
-
 void register_copy(Registry& r) {
   r.add("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", clone_as);
   r.add("contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format) -> Tensor", contiguous, kMethod);
@@ -264,7 +238,6 @@ void register_copy(Registry& r) {
   r.alias("concat", "cat");
   r.alias("concatenate", "cat");
   r.add("repeat(Tensor self, int[] repeats) -> Tensor", repeat, kMethod);
-  r.add("flip(Tensor self, int[] dims) -> Tensor", flip_operation);
 }
 
 }  // namespace ondol

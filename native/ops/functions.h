@@ -1,6 +1,7 @@
 #pragma once
 
-// Operations that other operations, the engine and the bindings call by name. An operation that only Python calls is not listed.
+// Operations that other operations, the engine and the bindings call by name. An operation that only Python calls is
+// not listed.
 
 #include <optional>
 #include <string_view>
@@ -44,7 +45,8 @@ Tensor squeeze(const Tensor& self, int64_t dim);
 Tensor unsqueeze(const Tensor& self, int64_t dim);
 Tensor expand(const Tensor& self, const Dims& sizes);
 Tensor select(const Tensor& self, int64_t dim, int64_t index);
-Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1);
+Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
+             int64_t step = 1);
 Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length);
 Tensor as_strided(const Tensor& self, const Dims& sizes, const Dims& strides, std::optional<int64_t> offset);
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2);
@@ -54,14 +56,14 @@ Tensor select_backward(const Tensor& gradient, const Dims& sizes, int64_t dim, i
 Tensor slice_backward(const Tensor& gradient, const Dims& sizes, int64_t dim, int64_t start, int64_t end, int64_t step);
 Tensor diagonal_backward(const Tensor& gradient, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2);
 
-// Windows by sizes, strides and offset (ops/strided.cpp). A tensor is described by its geometry: base_sizes, base_strides, base_offset; the
-// window by sizes, strides, offset in the same storage.
-Tensor as_strided_backward(const Tensor& gradient, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes,
-                           const Dims& strides, int64_t offset);
-Tensor as_strided_scatter(const Tensor& base, const Tensor& source, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset,
-                          const Dims& sizes, const Dims& strides, int64_t offset);
-Tensor as_strided_gather(const Tensor& base, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes,
-                         const Dims& strides, int64_t offset);
+// Windows by sizes, strides and offset (ops/strided.cpp). A tensor is described by its geometry: base_sizes,
+// base_strides, base_offset; the window by sizes, strides, offset in the same storage.
+Tensor as_strided_backward(const Tensor& gradient, const Dims& base_sizes, const Dims& base_strides,
+                           int64_t base_offset, const Dims& sizes, const Dims& strides, int64_t offset);
+Tensor as_strided_scatter(const Tensor& base, const Tensor& source, const Dims& base_sizes, const Dims& base_strides,
+                          int64_t base_offset, const Dims& sizes, const Dims& strides, int64_t offset);
+Tensor as_strided_gather(const Tensor& base, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset,
+                         const Dims& sizes, const Dims& strides, int64_t offset);
 
 // arithmetic
 Tensor add(const Tensor& self, const Tensor& other, const Scalar& alpha = 1);
@@ -81,6 +83,10 @@ Tensor sign(const Tensor& self);
 Tensor conj(const Tensor& self);
 Tensor real(const Tensor& self);
 Tensor imag(const Tensor& self);
+Tensor complex(const Tensor& real, const Tensor& imag);
+Tensor view_as_real(const Tensor& self);
+Tensor view_as_complex(const Tensor& self);
+Tensor angle(const Tensor& self);
 Tensor where(const Tensor& condition, const Tensor& self, const Tensor& other);
 Tensor maximum(const Tensor& self, const Tensor& other);
 Tensor minimum(const Tensor& self, const Tensor& other);
@@ -137,6 +143,14 @@ Tensor sum(const Tensor& self, const Dims& dims, bool keepdim);
 Tensor sum_to_size(const Tensor& self, const Dims& sizes);
 Tensor mean(const Tensor& self, const Dims& dims, bool keepdim);
 bool has_nan(const Tensor& self);
+
+Tensor vector_norm(const Tensor& self, const Scalar& order, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype);
+Tensor logsumexp(const Tensor& self, const Dims& dims, bool keepdim = false);
+Tensor softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor log_softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor cumsum(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor cumprod(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
+Tensor flip(const Tensor& self, const Dims& dims);
 
 // order
 Tensor amax(const Tensor& self, const Dims& dims, bool keepdim = false);

@@ -171,7 +171,9 @@ static Tensor take_along_dim(const Tensor& self, const Tensor& indices, std::opt
   self_sizes = index_sizes = common;
   self_sizes[along] = self.sizes()[along];
   index_sizes[along] = indices.sizes()[along];
-  return gather(expand(self, self_sizes), along, expand(indices, index_sizes));
+  Tensor positions = detach(indices), size = wrapped_number(self.sizes()[along]);
+  positions = where(lt(positions, wrapped_number(0)), add(positions, size), positions);
+  return gather(expand(self, self_sizes), along, expand(positions, index_sizes));
 }
 
 void register_gather(Registry& r) {

@@ -6,7 +6,8 @@
 namespace ondol {
 
 /// Changes `self`: by `straight`, which works in its memory, when nothing is recorded; otherwise through the result of
-/// `functional`, whose history self takes over. check_in_place has been called before.
+/// `functional`, whose history self takes over: a functional form that saves self gets a clone of it, because self is
+/// about to change. check_in_place has been called before.
 template <class Functional, class Straight>
 Tensor change_in_place(const Tensor& self, bool recorded, const char* operation, Functional functional,
                        Straight straight) {

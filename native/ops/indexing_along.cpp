@@ -246,9 +246,10 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Te
   if (needs_gradient(self, value))
     record("IndexFillBackward0", result, {self, value}, [dim, at = save(index)](const Tensor& gradient, Gradients& in) {
       if (in.wants(0)) in[0] = index_fill(gradient, dim, at(), wrapped_number(0));
-      if (in.wants(1))
-        in[1] =
-            sum(index_select(gradient, dim, remainder(at(), wrapped_number(gradient.ndim() ? gradient.size(dim) : 1))));
+      if (!in.wants(1)) return;
+      // A position that is named twice is filled once.
+      Tensor filled = index_fill(zeros(gradient.sizes(), Dtype::Bool), dim, at(), wrapped_number(true));
+      in[1] = sum(masked_fill(gradient, logical_not(filled), wrapped_number(0)));
     });
   return result;
 }
@@ -291,11 +292,20 @@ void check_index_reduction(std::string_view reduce) {
 Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
                     bool include_self) {
   check_index_reduction(reduce);
+  if (is_complex(self.dtype()) || self.dtype() == Dtype::Bool)
+    not_implemented("\"index_reduce\" not implemented for '", torch_name(self.dtype()), "'");
   check_dtypes("index_reduce", self, source);
   dim = wrap_dim(dim, self.ndim());
   return scatter_reduce(self, dim, spread_index(self, dim, index, source), source, reduce, include_self);
 }
 
+Tensor index_reduce_in_place(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                             std::string_view reduce, bool include_self) {
+  auto functional = [&] { return index_reduce(clone(self), dim, index, source, reduce, include_self); };
+  return change_in_place(self, needs_gradient(self, source), "index_reduce_", functional, [&](const Tensor& target) {
+    copy_elements(index_reduce(target, dim, index, detach(source), reduce, include_self), target);
+  });
+}
 Tensor index_add_in_place(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                           const Scalar& alpha) {
   return change_in_place(
@@ -328,7 +338,11 @@ void register_indexing_along(Registry& r) {
   r.add(
       "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> "
       "Tensor",
-      index_reduce, kFunction | kMethod | kInPlaceByCopy);
+      index_reduce);
+  r.add(
+      "index_reduce_(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> "
+      "Tensor",
+      index_reduce_in_place, kMethod);
 }
 
 }  // namespace ondol

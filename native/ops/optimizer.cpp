@@ -38,7 +38,9 @@ bool is_plain(const Tensor& tensor) {  // a view's history has to learn of the c
 
 bool is_half(Dtype dtype) { return dtype == Dtype::F16 || dtype == Dtype::BF16; }
 
-/// The tensors of a step. Halves are converted to float before it and back after it.
+Dtype computed_in(Dtype dtype) { return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32; }
+
+/// The tensors of a step. Halves, and state in another order than its parameter, go through a copy.
 class Step {
  public:
   Step(const Tensors& parameters, const Tensors& gradients, std::initializer_list<const Tensors*> states)
@@ -58,8 +60,7 @@ class Step {
       for (const Tensors* list : states_) {
         if (list->empty()) continue;
         const Tensor& s = (*list)[i];
-        if (!s.defined() || s.dtype() != p.dtype() || s.sizes() != p.sizes() || !is_plain(s) || !same_order(s, p))
-          return false;
+        if (!s.defined() || s.dtype() != p.dtype() || s.sizes() != p.sizes() || !is_plain(s)) return false;
         check_in_place(s, "step");
       }
     }
@@ -78,7 +79,7 @@ class Step {
     launch({}, work, [&] {
       for (size_t i = 0; i < entries_.size(); ++i) update(i, entries_[i]);
     });
-    for (const auto& [wide, original] : staged_) copy_elements(wide, original);
+    for (const auto& [copy, original] : staged_) copy_elements(copy, original);
     for (const Tensor& p : parameters_) p.bump_version();
     for (const Tensors* list : states_)
       for (const Tensor& s : *list) s.bump_version();
@@ -87,22 +88,21 @@ class Step {
  private:
   void add_entry(size_t i) {
     const Tensor& p = parameters_[i];
-    Entry entry{p.numel(), p.dtype() == Dtype::F64, memory(p), gradient_memory(gradients_[i], p), {}};
+    Entry entry{p.numel(), p.dtype() == Dtype::F64, memory(p, p), gradient_memory(gradients_[i], p), {}};
     size_t k = 0;
-    for (const Tensors* list : states_) entry.state[k++] = list->empty() ? nullptr : memory((*list)[i]);
+    for (const Tensors* list : states_) entry.state[k++] = list->empty() ? nullptr : memory((*list)[i], p);
     entries_.push_back(entry);
   }
-  void* memory(const Tensor& written) {
-    if (!is_half(written.dtype())) return written.bytes();
-    Tensor wide = empty_strided(written.sizes(), written.strides(), Dtype::F32);
-    copy_elements(written, wide);
-    staged_.emplace_back(wide, detach(written));
-    return wide.bytes();
+  void* memory(const Tensor& written, const Tensor& parameter) {
+    if (!is_half(written.dtype()) && same_order(written, parameter)) return written.bytes();
+    Tensor copy = empty_strided(parameter.sizes(), parameter.strides(), computed_in(parameter.dtype()));
+    copy_elements(written, copy);
+    staged_.emplace_back(copy, detach(written));
+    return copy.bytes();
   }
   const void* gradient_memory(const Tensor& gradient, const Tensor& parameter) {
     if (!is_half(gradient.dtype()) && same_order(gradient, parameter)) return gradient.bytes();
-    Dtype compute = parameter.dtype() == Dtype::F64 ? Dtype::F64 : Dtype::F32;
-    Tensor copy = empty_strided(parameter.sizes(), parameter.strides(), compute);
+    Tensor copy = empty_strided(parameter.sizes(), parameter.strides(), computed_in(parameter.dtype()));
     copy_elements(gradient, copy);
     kept_.push_back(copy);
     return copy.bytes();
@@ -111,7 +111,7 @@ class Step {
   const Tensors &parameters_, &gradients_;
   std::vector<const Tensors*> states_;
   std::vector<Entry> entries_;
-  std::vector<std::pair<Tensor, Tensor>> staged_;  // a float copy, and the tensor that it goes back to
+  std::vector<std::pair<Tensor, Tensor>> staged_;  // a copy, and the tensor that it goes back to
   Tensors kept_;
 };
 

@@ -208,10 +208,9 @@ static Tensor addr(const Tensor& self, const Tensor& a, const Tensor& b, const S
   if (is_integral(promote(std::vector<Tensor>{self, a, b})) && !(beta.is_integral() && alpha.is_integral()))
     runtime_error("For integral input tensors, argument ", beta.is_integral() ? "alpha" : "beta",
                   " must not be a floating point number. (addr)");
-  Tensor product = outer(a, b);
-  Dtype dtype = promote(self.dtype(), product.dtype());
-  return to_dtype(scaled_sum("addr", widened(to_dtype(self, dtype)), widened(to_dtype(product, dtype)), beta, alpha),
-                  dtype);
+  Dtype dtype = promote(std::vector<Tensor>{self, a, b});
+  Tensor product = outer(widened(to_dtype(a, dtype)), widened(to_dtype(b, dtype)));
+  return to_dtype(scaled_sum("addr", widened(to_dtype(self, dtype)), product, beta, alpha), dtype);
 }
 static Tensor baddbmm(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
   return to_dtype(scaled_sum("baddbmm", widened(self), bmm(widened(a), widened(b)), beta, alpha), self.dtype());

@@ -49,6 +49,8 @@ void check_reduction(const Tensor& self, const Tensor& index, const Tensor& sour
   if (self.dtype() != source.dtype()) runtime_error("scatter(): Expected self.dtype to be equal to src.dtype");
   if (source.ndim() == 0 && index.ndim() > 0 && index.numel() > 0 && self.ndim() > 0)
     runtime_error("Index tensor must have the same number of dimensions as src tensor");
+  if (combine == Combine::Mean && self.dtype() == Dtype::Bool)
+    not_implemented("\"scatter_reduce\" not implemented for 'Bool' with reduce='mean'");
   if (combine == Combine::Largest || combine == Combine::Smallest) check_has_order("scatter_reduce", self.dtype());
 }
 
@@ -155,7 +157,7 @@ static Tensor scatter_reduce_in_place(const Tensor& self, int64_t dim, const Ten
   check_reduction(self, index, source, combine);
   return change_in_place(
       self, needs_gradient(self, source), "scatter_reduce_",
-      [&] { return scatter_reduce(self, dim, index, source, reduce, include_self); },
+      [&] { return scatter_reduce(clone(self), dim, index, source, reduce, include_self); },
       [&](const Tensor& target) { reduce_into(target, dim, index, source, combine, include_self); });
 }
 

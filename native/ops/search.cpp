@@ -112,17 +112,13 @@ Side chosen_side(const char* operation, bool right, std::optional<std::string_vi
   return *side == "right" ? Side::Right : Side::Left;
 }
 
-/// Both in the dtype of the boundaries, which must be that of the values unless those are a number.
+/// Both in their promoted dtype.
 Tensor search_sorted(const char* operation, const Tensor& boundaries, const Tensor& values, bool int32, Side side,
                      const Tensor& sorter) {
   if (is_complex(boundaries.dtype()) || is_complex(values.dtype()))
     runtime_error(operation, "(): does not support complex inputs");
   if (boundaries.ndim() == 0)
     runtime_error(operation, "(): boundaries tensor must have at least 1 dimension, but got 0-d");
-  if (boundaries.dtype() != values.dtype() && !values.impl()->wrapped_number)
-    runtime_error(operation,
-                  "(): boundary tensor and input value tensor should have same dtype, but got boundaries tensor dtype ",
-                  torch_name(boundaries.dtype()), " and input value tensor dtype ", torch_name(values.dtype()));
   bool matches = boundaries.ndim() == 1 || boundaries.ndim() == values.ndim();
   for (int64_t d = 0; matches && boundaries.ndim() > 1 && d + 1 < boundaries.ndim(); ++d)
     matches = boundaries.sizes()[d] == values.sizes()[d];

@@ -69,28 +69,3 @@ def empty_permuted(
     memory = ondol.empty([size[dim] for dim in physical_layout], dtype=dtype, device=device)
     order = [list(physical_layout).index(dim) for dim in range(len(size))]
     return memory.permute(order).requires_grad_(requires_grad)
-
-
-@operation
-def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor:
-    """Constant padding by (before, after) pairs, the last dimension first; negative amounts cut."""
-    if len(pad) % 2 or len(pad) > 2 * input.dim():
-        raise RuntimeError(f"Length of pad must be even and at most twice the number of dimensions, got {len(pad)} "
-                           f"for {input.dim()} dimensions")  # fmt: skip
-    result = input
-    for at in range(len(pad) // 2):
-        dim = input.dim() - 1 - at
-        before, after = pad[2 * at], pad[2 * at + 1]
-        size = result.shape[dim]
-        cut_front, cut_back = max(-before, 0), max(-after, 0)
-        if size - cut_front - cut_back < 0:
-            raise RuntimeError(f"The input size {size}, plus negative padding {before} and {after} resulted in a "
-                               f"negative output size at dimension {dim}")  # fmt: skip
-        parts = [result.narrow(dim, cut_front, size - cut_front - cut_back)]
-        shape = list(result.shape)
-        for amount, place in ((before, 0), (after, len(parts) + 1)):
-            if amount > 0:
-                shape[dim] = amount
-                parts.insert(place, result.new_full(shape, value))
-        result = ondol.cat(parts, dim) if len(parts) > 1 else parts[0]
-    return result.clone() if result is input or not any(size > 0 for size in pad) else result

@@ -13,7 +13,7 @@ _FUNCTIONS = {
     "comparison": "allclose argwhere equal is_same_size isclose isin isreal nonzero_static",
     "complex_number": "complex polar",
     "copies": """
-        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
+        alias_copy as_strided_copy detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
         permute_copy select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy
         unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy view_as_complex_copy
         view_as_real_copy view_copy

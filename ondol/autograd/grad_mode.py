@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ondol._native import autograd as _native
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "enable_grad",
@@ -84,9 +87,13 @@ class no_grad(_Mode):
     False
     """
 
-    def __new__(cls, function: Callable | None = None):
+    @overload
+    def __new__(cls, orig_func: None = None) -> Self: ...
+    @overload
+    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: Callable | None = None) -> Any:
         self = super().__new__(cls)
-        return self if function is None else self(function)
+        return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
         self.before = _native.is_grad_enabled()
@@ -99,9 +106,13 @@ class no_grad(_Mode):
 class enable_grad(_Mode):
     """Operations are recorded again inside `no_grad`."""
 
-    def __new__(cls, function: Callable | None = None):
+    @overload
+    def __new__(cls, orig_func: None = None) -> Self: ...
+    @overload
+    def __new__(cls, orig_func: F) -> F: ...
+    def __new__(cls, orig_func: Callable | None = None) -> Any:
         self = super().__new__(cls)
-        return self if function is None else self(function)
+        return self if orig_func is None else self(orig_func)
 
     def __enter__(self) -> None:
         self.before = _native.is_grad_enabled()
@@ -146,7 +157,11 @@ class inference_mode(_Mode):
     True
     """
 
-    def __new__(cls, mode: Any = True):
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: F) -> F: ...
+    def __new__(cls, mode: Any = True) -> Any:
         self = super().__new__(cls)
         if isinstance(mode, bool):
             return self

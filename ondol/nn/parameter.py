@@ -118,9 +118,9 @@ class UninitializedTensorMixin:
         """Become an ordinary parameter or buffer of a shape, with values not yet set."""
         data = super().__getattribute__("data")
         values = ondol.empty(shape, device=device or data.device, dtype=dtype or data.dtype)
-        object.__getattribute__(self, "__class__")  # a lazy tensor changes its class in place: modules keep the object
+        become = self.cls_to_become
         ondol.Tensor.data.__set__(self, values)
-        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        ondol.Tensor._become(self, become)  # in place: modules keep the object
 
     @property
     def shape(self) -> Any:

@@ -60,7 +60,7 @@ struct Hardtanh {  // limited to [p0, p1]
 struct HardtanhGradient {
   template <class V>
   static V value(V g, V x, const double* p) {
-    return select((x <= parameter<V>(p, 0)) | (x >= parameter<V>(p, 1)), V{}, g);
+    return select((x > parameter<V>(p, 0)) & (x < parameter<V>(p, 1)), g, V{});
   }
 };
 template <class V>
@@ -106,7 +106,7 @@ struct ShrinkGradient {  // of both
   template <class V>
   static V value(V g, V x, const double* p) {
     V limit = parameter<V>(p, 0);
-    return select((x >= -limit) & (x <= limit), V{}, g);
+    return select((x > limit) | (x < -limit), g, V{});
   }
 };
 
@@ -155,7 +155,7 @@ Tensor relu(const Tensor& x) {
   refuse("relu", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
   return differentiable_unary(
       "ReluBackward0", kOutput, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor& y) {
-        return fused_gradient(gradient, g, y, nullptr, [&] { return masked(gt(y, wrapped_number(0)), g); });
+        return straight_gradient(gradient, g, y, nullptr, [&] { return masked(gt(y, wrapped_number(0)), g); });
       });
 }
 
@@ -165,7 +165,7 @@ static Tensor threshold(const Tensor& x, const Scalar& limit, const Scalar& valu
   const double parameters[] = {limit.to_double(), value.to_double()};
   return differentiable_unary("ThresholdBackward0", kInput, unary(f, x, parameters), x,
                               [low = parameters[0]](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return fused_gradient(gradient, g, input, &low, [&] {
+                                return straight_gradient(gradient, g, input, &low, [&] {
                                   return where(le(input, wrapped_number(low)), scalar_tensor(0, g.dtype()), g);
                                 });
                               });
@@ -177,7 +177,7 @@ Tensor leaky_relu(const Tensor& x, const Scalar& negative_slope) {
   double slope = negative_slope.to_double();
   return differentiable_unary("LeakyReluBackward0", kInput, unary(f, x, &slope), x,
                               [slope](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return fused_gradient(gradient, g, input, &slope, [&] {
+                                return straight_gradient(gradient, g, input, &slope, [&] {
                                   return where(gt(input, wrapped_number(0)), g, mul_by(g, slope));
                                 });
                               });
@@ -219,14 +219,14 @@ static Tensor prelu(const Tensor& x, const Tensor& weight) {
 Tensor hardtanh(const Tensor& x, const Scalar& min_val, const Scalar& max_val) {
   static const Pointwise f = formula("hardtanh"), gradient = formula("hardtanh_gradient");
   refuse("hardtanh", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
-  if (x.dtype() == Dtype::U8 && (min_val.to_double() < 0 || max_val.to_double() < 0))
+  if (x.dtype() == Dtype::U8 && (min_val.to_int() < 0 || max_val.to_int() < 0))
     runtime_error("cannot do hardtanh on an unsigned type with negative limits");
   double low = min_val.to_double(), high = max_val.to_double();
   const double limits[] = {low, high};
   return differentiable_unary(
       "HardtanhBackward0", kInput, unary(f, x, limits), x, [=](const Tensor& g, const Tensor& input, const Tensor&) {
         const double bounds[] = {low, high};
-        return fused_gradient(gradient, g, input, bounds, [&] { return masked(between(input, low, high), g); });
+        return straight_gradient(gradient, g, input, bounds, [&] { return masked(between(input, low, high), g); });
       });
 }
 static Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
@@ -236,8 +236,8 @@ static Tensor hardsigmoid(const Tensor& x) {
   require_floating("hardsigmoid", x);
   return differentiable_unary(
       "HardsigmoidBackward0", kInput, unary(f, x), x, [](const Tensor& g, const Tensor& input, const Tensor&) {
-        return fused_gradient(gradient, g, input, nullptr,
-                              [&] { return masked(between(input, -3, 3), mul_by(g, 1.0 / 6)); });
+        return straight_gradient(gradient, g, input, nullptr,
+                                 [&] { return masked(between(input, -3, 3), mul_by(g, 1.0 / 6)); });
       });
 }
 
@@ -256,12 +256,11 @@ static Tensor hardswish(const Tensor& x) {
 static Tensor shrink(const Pointwise& f, const char* node, const Tensor& x, double limit) {
   static const Pointwise gradient = formula("shrink_gradient");
   require_floating(f.name, x);
-  return differentiable_unary(node, kInput, unary(f, x, &limit), x,
-                              [limit](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return fused_gradient(gradient, g, input, &limit, [&] {
-                                  return where(le(abs(input), wrapped_number(limit)), scalar_tensor(0, g.dtype()), g);
-                                });
-                              });
+  return differentiable_unary(
+      node, kInput, unary(f, x, &limit), x, [limit](const Tensor& g, const Tensor& input, const Tensor&) {
+        return straight_gradient(gradient, g, input, &limit,
+                                 [&] { return masked(gt(abs(input), wrapped_number(limit)), g); });
+      });
 }
 static Tensor hardshrink(const Tensor& x, const Scalar& lambd) {
   static const Pointwise f = formula("hardshrink");
@@ -278,6 +277,7 @@ static Tensor softshrink(const Tensor& x, const Scalar& lambd) {
 static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, bool training, Generator* generator) {
   double low = lower.to_double(), high = upper.to_double();
   require_floating("rrelu_with_noise_out_cpu", x);
+  if (low > high) runtime_error("Lower bound should be less than or equal to the upper bound (rrelu)");
   if (!training) return leaky_relu(x, (low + high) / 2);
   Tensor slopes = ones(x.sizes(), Dtype::F64), below = contiguous(le(detach(x), wrapped_number(0)));
   Generator& source = generator ? *generator : default_generator();
@@ -292,7 +292,6 @@ void register_activation(Registry& r) {
   // Those that are functions of the main module are found by nn.functional under `nn.` as well.
   r.add("relu(Tensor self) -> Tensor", relu, kInPlace);
   r.add("nn.relu(Tensor self) -> Tensor", relu, kFunction | kInPlace);
-  r.add("relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace);
   r.add("nn.relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace);
   r.add("threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);

@@ -79,7 +79,7 @@ struct Elu {  // Clevert et al. 2016: p1 x above 0, p0 (e^(p2 x) - 1) below
   template <class V>
   static V value(V x, const double* p) {
     V below = parameter<V>(p, 0) * expm1(x * parameter<V>(p, 2));
-    return select(x <= 0, below, parameter<V>(p, 1) * x);
+    return select(x > 0, parameter<V>(p, 1) * x, below);
   }
 };
 struct EluGradient {
@@ -87,7 +87,7 @@ struct EluGradient {
   static V value(V g, V x, const double* p) {
     V rate = parameter<V>(p, 2);
     V below = g * (parameter<V>(p, 0) * rate * exp(x * rate));
-    return select(x <= 0, below, g * parameter<V>(p, 1));
+    return select(x > 0, g * parameter<V>(p, 1), below);
   }
 };
 struct Softplus {  // log(1 + e^(p0 x)) / p0, x itself where p0 x > p1
@@ -204,17 +204,17 @@ static Tensor elu_family(const char* node, const Tensor& x, double below, double
   static const Pointwise f = formula("elu"), gradient = formula("elu_gradient");
   require_floating("elu_cpu", x);
   const double factors[] = {below, above, rate};
-  return differentiable_unary(node, kInput, unary(f, x, factors), x,
-                              [=](const Tensor& g, const Tensor& input, const Tensor&) {
-                                const double p[] = {below, above, rate};
-                                return fused_gradient(gradient, g, input, p, [&] {
-                                  // The exponential is taken of the negative part alone: of large numbers it is
-                                  // infinite, and 0 times that NaN.
-                                  Tensor negative = le(input, wrapped_number(0));
-                                  Tensor bent = mul_by(exp(mul_by(masked(negative, input), rate)), below * rate);
-                                  return where(negative, mul(g, bent), mul_by(g, above));
-                                });
-                              });
+  return differentiable_unary(
+      node, kInput, unary(f, x, factors), x, [=](const Tensor& g, const Tensor& input, const Tensor&) {
+        const double p[] = {below, above, rate};
+        return fused_gradient(gradient, g, input, p, [&] {
+          // The exponential is taken of the negative part alone: of large numbers it is
+          // infinite, and 0 times that NaN.
+          Tensor negative_part = where(ge(input, wrapped_number(0)), scalar_tensor(0, input.dtype()), input);
+          Tensor bent = mul_by(exp(mul_by(negative_part, rate)), below * rate);
+          return where(gt(input, wrapped_number(0)), mul_by(g, above), mul(g, bent));
+        });
+      });
 }
 Tensor elu(const Tensor& x, const Scalar& alpha, const Scalar& scale, const Scalar& input_scale) {
   return elu_family("EluBackward0", x, alpha.to_double() * scale.to_double(), scale.to_double(),
@@ -257,6 +257,7 @@ static Tensor log_sigmoid(const Tensor& x) {
 
 /// Dauphin et al. 2017: the first half along `dim`, times the sigmoid of the second.
 static Tensor glu(const Tensor& x, int64_t dim) {
+  require_floating("glu_cpu", x);
   if (x.ndim() == 0) runtime_error("glu does not support 0-dimensional tensors");
   int64_t size = x.size(dim);
   if (size % 2 != 0)

@@ -134,7 +134,7 @@ static Tensor logical_xor(const Tensor& a, const Tensor& b) {
   return compare(f, a, b);
 }
 
-/// The gradient goes to the larger (smaller) operand, half to each where they are equal.
+/// The gradient goes to the larger (smaller) operand, half to each where they are equal, to both where one is NaN.
 static Tensor extreme(const char* node, const Pointwise& f, const Tensor& a, const Tensor& b,
                       Tensor (*wins)(const Tensor&, const Tensor&)) {
   if (is_complex(a.dtype()) || is_complex(b.dtype())) runtime_error(f.name, " not implemented for complex tensors.");
@@ -143,8 +143,8 @@ static Tensor extreme(const char* node, const Pointwise& f, const Tensor& a, con
     record(node, y, {a, b}, [wins, saved_a = save(a), saved_b = save(b)](const Tensor& gradient, Gradients& in) {
       Tensor left = saved_a(), right = saved_b(), shared = mul_by(gradient, 0.5), equal = eq(left, right);
       Tensor none = scalar_tensor(0, gradient.dtype());
-      if (in.wants(0)) in[0] = where(equal, shared, where(wins(left, right), gradient, none));
-      if (in.wants(1)) in[1] = where(equal, shared, where(wins(right, left), gradient, none));
+      if (in.wants(0)) in[0] = where(equal, shared, where(wins(right, left), none, gradient));
+      if (in.wants(1)) in[1] = where(equal, shared, where(wins(left, right), none, gradient));
     });
   }
   return y;

@@ -65,8 +65,7 @@ static Tensor reinterpreted(const Tensor& x, const Dims& sizes, const Dims& stri
   return result;
 }
 
-static Tensor view_as_complex(const Tensor& x);
-static Tensor view_as_real(const Tensor& x) {
+Tensor view_as_real(const Tensor& x) {
   if (!is_complex(x.dtype())) runtime_error("view_as_real is only supported for complex tensors");
   Dims sizes = x.sizes(), strides = x.strides();
   for (int64_t& stride : strides) stride *= 2;
@@ -78,7 +77,7 @@ static Tensor view_as_real(const Tensor& x) {
   return result;
 }
 
-static Tensor view_as_complex(const Tensor& x) {
+Tensor view_as_complex(const Tensor& x) {
   if (x.dtype() != Dtype::F32 && x.dtype() != Dtype::F64)
     runtime_error("view_as_complex is only supported for float and double tensors, but got a tensor of scalar type: ",
                   torch_name(x.dtype()));
@@ -109,7 +108,7 @@ static void check_parts(const char* operation, const char* first, const Tensor& 
     runtime_error("Expected object of scalar type ", torch_name(a.dtype()), " but got scalar type ",
                   torch_name(b.dtype()), " for second argument (", operation, ": ", first, ", ", second, ")");
 }
-static Tensor complex(const Tensor& re, const Tensor& im) {
+Tensor complex(const Tensor& re, const Tensor& im) {
   check_parts("complex", "real", re, "imag", im);
   Dims shape = broadcast_shapes(re.sizes(), im.sizes());
   return view_as_complex(stack({expand(re, shape), expand(im, shape)}, -1));
@@ -120,7 +119,7 @@ static Tensor polar(const Tensor& size, const Tensor& direction) {
 }
 
 /// The argument of a complex number; of a real one 0 or pi, NaN of NaN.
-static Tensor angle(const Tensor& x) {
+Tensor angle(const Tensor& x) {
   static const Pointwise f = [] {
     Pointwise made = with_complex(plain_formula("angle", [](double v) { return v < 0    ? M_PI
                                                                                : v != v ? v

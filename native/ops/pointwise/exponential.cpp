@@ -201,11 +201,16 @@ static Tensor logaddexp2(const Tensor& a, const Tensor& b) {
       });
 }
 
+/// The logarithm, but 0 where the product was defined to be 0: x is 0 and y not beyond the pole.
+static Tensor slope_of_product(const Tensor& x, const Tensor& y, const Tensor& logarithm, double pole) {
+  Tensor defined = logical_and(eq(x, wrapped_number(0)), le(y, wrapped_number(pole)));
+  return where(defined, scalar_tensor(0, logarithm.dtype()), logarithm);
+}
 static Tensor xlogy(const Tensor& a, const Tensor& b) {
   static const Pointwise f = formula("xlogy");
   return differentiable_binary("XlogyBackward0", kInput, binary_floating(f, a, b), a, b,
                                [](const Tensor& g, Gradients& in, const Tensor& x, const Tensor& y, const Tensor&) {
-                                 if (in.wants(0)) in[0] = mul(g, xlogy(ne(x, wrapped_number(0)), y));
+                                 if (in.wants(0)) in[0] = mul(g, slope_of_product(x, y, log(y), 0));
                                  if (in.wants(1)) in[1] = mul(g, div(x, y));
                                });
 }
@@ -213,7 +218,7 @@ static Tensor xlog1py(const Tensor& a, const Tensor& b) {
   static const Pointwise f = formula("xlog1py");
   return differentiable_binary("SpecialXlog1PyBackward0", kInput, binary_floating(f, a, b), a, b,
                                [](const Tensor& g, Gradients& in, const Tensor& x, const Tensor& y, const Tensor&) {
-                                 if (in.wants(0)) in[0] = mul(g, xlog1py(ne(x, wrapped_number(0)), y));
+                                 if (in.wants(0)) in[0] = mul(g, slope_of_product(x, y, log1p(y), -1));
                                  if (in.wants(1)) in[1] = mul(g, div(x, plus(y, 1)));
                                });
 }

@@ -43,7 +43,7 @@ struct Heaviside {  // 0 below 0, 1 above, b at 0
   template <class V>
   static V value(V a, V b) {
     using T = decltype(splat<V>(1));
-    return select(a == 0, b, select(a != a, a, select(a > 0, splat<T>(1), V{})));
+    return select(a == 0, b, select(a > 0, splat<T>(1), V{}));
   }
 };
 
@@ -73,14 +73,18 @@ static void refuse_complex(const char* operation, std::initializer_list<Tensor> 
       runtime_error(operation, " is not supported for complex types");
 }
 
+static bool is_number(const Tensor& limit) { return !limit.defined() || limit.impl()->wrapped_number; }
+
 /// The dtype of the result: a 0-d tensor as a limit counts as any other tensor, a Python number by its category.
-static Tensor limited(const Tensor& x, const Tensor& low, const Tensor& high) {
+static Tensor limited(const Tensor& x, Tensor low, Tensor high) {
   static const Pointwise both = formula("clamp"), lower = formula("maximum"), upper = formula("minimum");
+  if (x.dtype() == Dtype::U8) {  // a negative limit wraps, as in PyTorch
+    if (low.defined() && low.dtype() == Dtype::I64 && is_number(low)) low = to_dtype(low, Dtype::U8);
+    if (high.defined() && high.dtype() == Dtype::I64 && is_number(high)) high = to_dtype(high, Dtype::U8);
+  }
   if (low.defined() && high.defined()) return ternary(both, x, low, high);
   return low.defined() ? binary(lower, x, low) : binary(upper, x, high);
 }
-
-static bool is_number(const Tensor& limit) { return !limit.defined() || limit.impl()->wrapped_number; }
 
 static Tensor within(const Tensor& x, const Tensor& low, const Tensor& high) {
   if (!low.defined()) return le(x, high);
@@ -201,8 +205,11 @@ static Tensor nextafter(const Tensor& a, const Tensor& b) {
   } else {
     y = binary(f, a, b);
   }
-  if (needs_gradient(a, b)) record_not_differentiable("nextafter", y, {a, b});
-  return y;
+  return differentiable_binary("NextafterBackward0", kInput, y, a, b,
+                               [](const Tensor& g, Gradients& in, const Tensor& from, const Tensor& to, const Tensor&) {
+                                 if (in.wants(0)) in[0] = masked(ne(from, to), g);
+                                 if (in.wants(1)) in[1] = zeros_like(g);
+                               });
 }
 
 void register_limit(Registry& r) {

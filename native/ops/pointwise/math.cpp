@@ -82,6 +82,7 @@ Tensor abs(const Tensor& x) {
     made.real_result = true;
     return made;
   }();
+  if (x.dtype() == Dtype::Bool) not_implemented("\"abs_cpu\" not implemented for 'Bool'");
   Tensor y = evaluate_result(f, {&x, 1}, x.dtype(), to_real(x.dtype()));
   return differentiable_unary("AbsBackward0", kInput, y, x,
                               [](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, sgn(input)); });

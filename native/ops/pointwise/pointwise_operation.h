@@ -118,6 +118,21 @@ Tensor fused_gradient(const Pointwise& formula, const Tensor& gradient, const Te
   return evaluate(formula, operands, saved.dtype(), saved.dtype(), {}, parameters);
 }
 
+/// The same for a function made of straight pieces: its derivative depends on the saved value, but everywhere with
+/// slope 0.
+template <class Expression>
+Tensor straight_gradient(const Pointwise& formula, const Tensor& gradient, const Tensor& saved,
+                         const double* parameters, Expression expression) {
+  Tensor value = fused_gradient(formula, gradient, saved, parameters, expression);
+  if (!needs_gradient(saved)) return value;
+  Tensor result = detach(value);
+  record("StraightBackward0", result, {value, saved}, [](const Tensor& g, Gradients& in) {
+    in[0] = g;
+    if (in.wants(1)) in[1] = zeros_like(g);
+  });
+  return result;
+}
+
 /// A loop that calls a plain function of numbers for each element, for what is too rare for vector code. The function
 /// may take the parameters last; float is computed in double.
 template <class T, class Wide, class F>

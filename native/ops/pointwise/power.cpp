@@ -63,7 +63,7 @@ static Tensor power_values(const Tensor& base, const Tensor& exponent) {
   static const Pointwise cube = with_complex(formula("cube"), [](c128 z) { return z * z * z; });
   const Tensor operands[] = {base, exponent};
   Dtype dtype = promote(operands);
-  if (dtype == Dtype::Bool) dtype = Dtype::I64;
+  if (dtype == Dtype::Bool) not_implemented("\"pow\" not implemented for 'Bool'");
   bool number = exponent.impl()->wrapped_number && !is_complex(exponent.dtype());
   if (number && is_integral(dtype) && is_integral(exponent.dtype()) && element(exponent).to_int() < 0)
     runtime_error("Integers to negative integer powers are not allowed.");
@@ -90,7 +90,8 @@ Tensor pow(const Tensor& base, const Tensor& exponent) {
                  in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
                } else {
                  Tensor slope = mul(p, pow(x, sub(p, wrapped_number(1))));
-                 in[0] = mul(g, conj(where(eq(p, wrapped_number(0)), scalar_tensor(0, slope.dtype()), slope)));
+                 Tensor product = mul(g, conj(slope));
+                 in[0] = where(eq(p, wrapped_number(0)), scalar_tensor(0, product.dtype()), product);
                }
              }
              // y log x; at x = 0 with p >= 0 the limit 0 (with p = 0 too, as in PyTorch).

@@ -228,6 +228,10 @@ static double largest_finite(Dtype dtype) {
 static Tensor nan_to_num(const Tensor& x, std::optional<double> nan, std::optional<double> posinf,
                          std::optional<double> neginf) {
   static const Pointwise f = formula("nan_to_num");
+  if (is_complex(x.dtype())) {  // both parts
+    Tensor unused = ResultTarget::take();
+    return view_as_complex(nan_to_num(view_as_real(contiguous(x)), nan, posinf, neginf));
+  }
   double largest = largest_finite(x.dtype());
   const double instead[] = {nan.value_or(0), posinf.value_or(largest), neginf.value_or(-largest)};
   return differentiable_unary(

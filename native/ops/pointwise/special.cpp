@@ -63,19 +63,24 @@ static double horner(double x, double c0, Rest... rest) {
 }
 
 /// The single-precision approximation of Giles ("Approximating the erfinv function", GPU Computing Gems 2, 2011), made
-/// precise by two steps of Halley's method; on erfc towards the ends, where erf has no digits left.
+/// precise by Halley's method; on erfc towards the ends, where erf has no digits left.
 static double inverse_erf(double y) {
   if (!(std::abs(y) < 1)) return std::abs(y) == 1 ? std::copysign(infinity, y) : not_a_number;
   double w = -std::log((1 - y) * (1 + y)), x;
   if (w < 5) {
     x = y * horner(w - 2.5, 1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-06,
                    -3.5233877e-06, 3.43273939e-07, 2.81022636e-08);
-  } else {
+  } else if (w < 15) {
     x = y * horner(std::sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
                    -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
+  } else {  // beyond the reach of the approximation: from erfc(x) ~ exp(-x^2) / (x sqrt(pi))
+    double logarithm = -std::log(1 - std::abs(y));
+    x = std::copysign(std::sqrt(logarithm - 0.5 * std::log(pi * logarithm)), y);
   }
-  for (int step = 0; step < 2; ++step) {
-    double error = std::abs(y) < 0.5 ? std::erf(x) - y : std::copysign((1 - std::abs(y)) - std::erfc(std::abs(x)), y);
+  const int steps = w < 15 ? 1 : 3;
+  for (int step = 0; step < steps; ++step) {
+    double to_end = (1 - std::abs(y)) - std::erfc(std::abs(x));
+    double error = std::abs(y) < 0.5 ? std::erf(x) - y : y > 0 ? to_end : -to_end;
     double newton = error / (2 * inv_sqrtpi * std::exp(-x * x));
     x -= newton / (1 + x * newton);
   }

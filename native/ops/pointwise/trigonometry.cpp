@@ -159,7 +159,11 @@ static Tensor acosh(const Tensor& x) {
   static const Pointwise f = with_complex(formula("acosh"), [](c128 z) { return std::acosh(z); });
   return differentiable_unary("AcoshBackward0", kInput, unary_floating(f, x), x,
                               [](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return mul(g, conj(rsqrt(plus(squared(input), -1))));
+                                // In two roots: the square of a complex number would lose on which side of the cut it
+                                // lies.
+                                if (is_complex(input.dtype()))
+                                  return mul(g, conj(mul(rsqrt(plus(input, -1)), rsqrt(plus(input, 1)))));
+                                return mul(g, rsqrt(plus(squared(input), -1)));
                               });
 }
 
@@ -176,9 +180,9 @@ static Tensor sinc(const Tensor& x) {
   return differentiable_unary("SincBackward0", kInput, unary_floating(f, x), x,
                               [](const Tensor& g, const Tensor& input, const Tensor&) {
                                 // (pi x cos(pi x) - sin(pi x)) / (pi x^2), which vanishes at 0
-                                Tensor angle = mul_by(input, pi);
-                                Tensor slope = div(sub(mul(angle, cos(angle)), sin(angle)), mul(angle, input));
-                                return mul(g, conj(masked(ne(input, wrapped_number(0)), slope)));
+                                Tensor angle = mul_by(input, pi), square = mul(angle, input);
+                                Tensor slope = div(sub(mul(angle, cos(angle)), sin(angle)), square);
+                                return mul(g, conj(masked(ne(square, wrapped_number(0)), slope)));
                               });
 }
 

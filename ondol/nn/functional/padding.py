@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ondol
+from ondol._native import nn as _nn
 
 __all__ = ["pad"]
 
@@ -35,7 +36,7 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
             f"{len(pad)} and input of dimension {input.dim()}"
         )
     if mode == "constant":
-        return _pad_with_constant(input, pairs, 0.0 if value is None else value)
+        return _nn.constant_pad_nd(input, [int(number) for number in pad], 0.0 if value is None else value)
     if value is not None and value != 0:
         raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if mode not in _PIECES:
@@ -51,26 +52,6 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
     for i, (left, right) in enumerate(pairs):
         result = _continue(result, input.dim() - 1 - i, left, right, mode)
     return input.clone() if result is input else result
-
-
-def _pad_with_constant(input: ondol.Tensor, pairs: list[tuple[int, int]], value: float) -> ondol.Tensor:
-    sizes = list(input.shape)
-    for i, (left, right) in enumerate(pairs):
-        dim = input.dim() - 1 - i
-        sizes[dim] += left + right
-        if sizes[dim] < 0:
-            raise RuntimeError(
-                f"The input size {input.shape[dim]}, plus negative padding {left} and {right} resulted in a negative "
-                f"output size, which is invalid. Check dimension {dim} of your input."
-            )
-    result = input.new_full(sizes, value)
-    inner = result
-    for i, (left, right) in enumerate(pairs):
-        dim = input.dim() - 1 - i
-        input = _crop(input, dim, min(left, 0), min(right, 0))
-        inner = _crop(inner, dim, -max(left, 0), -max(right, 0))
-    inner.copy_(input)
-    return result
 
 
 def _crop(tensor: ondol.Tensor, dim: int, left: int, right: int) -> ondol.Tensor:

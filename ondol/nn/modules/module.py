@@ -121,7 +121,7 @@ class Module:
 
     # ----------------------------------------------------------------------------------------------------- the call
 
-    def forward(self, *input: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # to type checkers: any signature
         """What the module computes; every subclass defines it. Call the module, not `forward`: hooks run then."""
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 

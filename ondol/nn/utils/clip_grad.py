@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable
 
 import ondol
+from ondol._native import optim as _kernels
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -18,6 +19,10 @@ def _listed(tensors: Tensors) -> list[ondol.Tensor]:
 
 def _gradients(parameters: Tensors) -> list[ondol.Tensor]:
     return [parameter.grad for parameter in _listed(parameters) if parameter.grad is not None]
+
+
+def _norm_of_norms(tensors: list[ondol.Tensor], norm_type: float) -> ondol.Tensor:
+    return ondol.stack([tensor.detach().norm(norm_type) for tensor in tensors]).norm(norm_type)
 
 
 def get_total_norm(
@@ -35,8 +40,8 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not tensors:
         return ondol.tensor(0.0)
-    norms = ondol.stack([tensor.detach().norm(norm_type) for tensor in tensors])
-    total = norms.norm(norm_type)
+    fused = _kernels.total_norm(tensors) if norm_type == 2 else None  # None for what it does not cover
+    total = _norm_of_norms(tensors, norm_type) if fused is None else fused
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
@@ -51,7 +56,10 @@ def clip_grads_with_norm_(
 ) -> None:
     """Multiply the gradients by max_norm / (total_norm + 1e-6) if that is below 1."""
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for gradient in _gradients(parameters):
+    gradients = _gradients(parameters)
+    if not factor.requires_grad and _kernels.scale_(gradients, float(factor)):
+        return
+    for gradient in gradients:
         gradient.detach().mul_(factor)
 
 

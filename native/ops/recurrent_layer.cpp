@@ -1,0 +1,298 @@
+// A recurrent layer in one direction as one node. The input goes through its weights for all steps in one product; a
+// step is one product with the state and the cell's kernel. Backward through time keeps the gradients of all gates, so
+// that those of the weights are one product over all steps.
+
+#include <algorithm>
+
+#include "autograd/engine.h"
+#include "autograd/node.h"
+#include "base/blas.h"
+#include "kernels/table.h"
+#include "ops/functions.h"
+#include "ops/recurrent.h"
+#include "ops/reduction.h"
+#include "tensor/launch.h"
+#include "tensor/pointwise.h"
+
+namespace ondol {
+namespace {
+
+/// What forward leaves for backward, a row for each row of the input.
+struct Trace {
+  Tensor h_before, c_before;  // the state that each row started from
+  Tensor gates;               // after their functions, as the kernels keep them; none for Elman's cell
+  Tensor c;                   // of an LSTM
+  Tensor unprojected;         // h before the projection
+  Tensor output;
+};
+
+template <class T>
+const auto& cells() {
+  if constexpr (std::is_same_v<T, double>)
+    return kernel::table().recurrent.float64;
+  else
+    return kernel::table().recurrent.float32;
+}
+
+template <class T>
+T* data_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+/// Sizes that both directions of the computation share.
+struct Extent {
+  Cell cell;
+  int64_t features, hidden, outputs, batch;
+
+  Extent(Cell which, const Tensor& input, const CellState& first, const LayerWeights& weights)
+      : cell(which),
+        features(input.sizes()[1]),
+        hidden(weights.hidden_size(which)),
+        outputs(weights.outputs()),
+        batch(first.h.sizes()[0]) {}
+  int64_t gates() const { return gates_of(cell) * hidden; }
+  int64_t work(int64_t rows) const { return rows * gates() * (features + outputs); }
+};
+
+/// c = a bᵀ + beta c for row-major a [m, k] and b [n, k].
+template <class T>
+void add_product(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
+  if (m > 0 && n > 0)
+    blas::gemm<T>(false, true, m, n, k, T(1), a, std::max<int64_t>(k, 1), b, std::max<int64_t>(k, 1), beta, c, n);
+}
+/// c = a b + beta c for row-major a [m, k] and b [k, n].
+template <class T>
+void add_plain_product(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
+  if (m > 0 && n > 0) blas::gemm<T>(false, false, m, n, k, T(1), a, std::max<int64_t>(k, 1), b, n, beta, c, n);
+}
+
+template <class T>
+void forward_steps(const Extent& e, const Steps& steps, bool reverse, const Tensor& from_input,
+                   const LayerWeights& weights, const CellState& state, const Trace& trace) {
+  int64_t H = e.hidden, P = e.outputs, G = e.gates();
+  const T *bias_input = data_or_null<T>(weights.bias_input), *bias_hidden = data_or_null<T>(weights.bias_hidden);
+  T *h_state = state.h.data<T>(), *c_state = data_or_null<T>(state.c);
+  std::vector<T> from_hidden(e.cell == Cell::Gru ? e.batch * G : 0);
+  for (size_t i = 0; i < steps.count(); ++i) {
+    size_t t = steps.at(i, reverse);
+    int64_t rows = steps.rows[t], at = steps.offsets[t];
+    T *h_before = trace.h_before.data<T>() + at * P, *gates = from_input.data<T>() + at * G;
+    T *output = trace.output.data<T>() + at * P, *h = output;
+    std::copy_n(h_state, rows * P, h_before);
+    if (e.cell == Cell::Gru)
+      add_product<T>(rows, G, P, h_before, weights.hidden.data<T>(), 0, from_hidden.data());
+    else
+      add_product<T>(rows, G, P, h_before, weights.hidden.data<T>(), 1, gates);
+
+    if (e.cell == Cell::Lstm) {
+      T *c_before = trace.c_before.data<T>() + at * H, *c = trace.c.data<T>() + at * H;
+      if (trace.unprojected.defined()) h = trace.unprojected.data<T>() + at * H;
+      std::copy_n(c_state, rows * H, c_before);
+      cells<T>().lstm_forward({rows, H, gates, G, nullptr, bias_input, bias_hidden, c_before, h, H, c, gates});
+      std::copy_n(c, rows * H, c_state);
+      if (h != output) add_product<T>(rows, P, H, h, weights.projection.data<T>(), 0, output);
+    } else if (e.cell == Cell::Gru) {
+      T* kept = trace.gates.data<T>() + at * 4 * H;
+      cells<T>().gru_forward(
+          {rows, H, gates, G, from_hidden.data(), bias_input, bias_hidden, h_before, H, output, H, kept});
+    } else {
+      cells<T>().rnn_forward({rows, H, gates, G, nullptr, bias_input, bias_hidden, output, H, e.cell == Cell::Relu});
+    }
+    std::copy_n(output, rows * P, h_state);
+  }
+}
+
+/// Gradients of all gates of all rows, from which those of inputs and weights follow.
+struct GateGradients {
+  Tensor input, hidden;  // of what the input and the state gave to the gates; the same tensor but for a GRU
+  Tensor output;         // of the projected h, for a projection
+  CellState first;
+};
+
+template <class T>
+void backward_steps(const Extent& e, const Steps& steps, bool reverse, const LayerWeights& weights, const Trace& trace,
+                    const Tensor& goutput, const GateGradients& g) {
+  int64_t H = e.hidden, P = e.outputs, G = e.gates();
+  T *gh = g.first.h.data<T>(), *gc = data_or_null<T>(g.first.c);
+  std::vector<T> unprojected(trace.unprojected.defined() ? e.batch * H : 0);
+  for (size_t i = steps.count(); i-- > 0;) {
+    size_t t = steps.at(i, reverse);
+    int64_t rows = steps.rows[t], at = steps.offsets[t];
+    if (goutput.defined()) {
+      const T* from = goutput.data<T>() + at * P;
+      for (int64_t k = 0; k < rows * P; ++k) gh[k] += from[k];
+    }
+    T *to_input = g.input.data<T>() + at * G, *to_hidden = g.hidden.data<T>() + at * G;
+    if (e.cell == Cell::Lstm) {
+      const T* gh_cell = gh;
+      if (trace.unprojected.defined()) {
+        std::copy_n(gh, rows * P, g.output.data<T>() + at * P);
+        add_plain_product<T>(rows, H, P, gh, weights.projection.data<T>(), 0, unprojected.data());
+        gh_cell = unprojected.data();
+      }
+      cells<T>().lstm_backward({rows, H, trace.gates.data<T>() + at * G, trace.c_before.data<T>() + at * H,
+                                trace.c.data<T>() + at * H, gh_cell, H, gc, to_input, G, gc});
+    } else if (e.cell == Cell::Gru) {
+      cells<T>().gru_backward({rows, H, trace.gates.data<T>() + at * 4 * H, trace.h_before.data<T>() + at * H, H, gh, H,
+                               to_input, G, to_hidden, gh});
+    } else {
+      cells<T>().rnn_backward({rows, H, trace.output.data<T>() + at * H, H, gh, H, to_input, G, e.cell == Cell::Relu});
+    }
+    add_plain_product<T>(rows, P, G, to_hidden, weights.hidden.data<T>(), T(e.cell == Cell::Gru), gh);
+  }
+}
+
+LayerWeights plain(const LayerWeights& w) {
+  auto each = [](const Tensor& x) { return x.defined() ? contiguous(detach(x)) : x; };
+  return {each(w.input), each(w.hidden), each(w.bias_input), each(w.bias_hidden), each(w.projection)};
+}
+
+Tensor fresh_state(const Tensor& x) {
+  Tensor copy = empty(x.sizes(), x.dtype());
+  copy_elements(x, copy);
+  return copy;
+}
+
+/// Runs all steps; `last` is the state after them.
+Trace run_forward(const Extent& e, const Tensor& input, const Steps& steps, bool reverse, const CellState& first,
+                  const LayerWeights& given, CellState& last) {
+  NoGrad silent;
+  LayerWeights weights = plain(given);
+  Dtype dtype = input.dtype();
+  Trace trace;
+  Tensor from_input = mm(detach(input), transpose(weights.input, 0, 1));
+  trace.h_before = empty({steps.total, e.outputs}, dtype);
+  trace.output = empty({steps.total, e.outputs}, dtype);
+  last.h = fresh_state(first.h);
+  if (e.cell == Cell::Lstm) {
+    trace.gates = from_input;
+    trace.c_before = empty({steps.total, e.hidden}, dtype);
+    trace.c = empty({steps.total, e.hidden}, dtype);
+    if (weights.projection.defined()) trace.unprojected = empty({steps.total, e.hidden}, dtype);
+    last.c = fresh_state(first.c);
+  } else if (e.cell == Cell::Gru) {
+    trace.gates = empty({steps.total, 4 * e.hidden}, dtype);
+  }
+  launch({{&from_input}, {&trace.output}}, e.work(steps.total), [&] {
+    visit_floating(dtype, [&](auto tag) {
+      forward_steps<typename decltype(tag)::type>(e, steps, reverse, from_input, weights, last, trace);
+    });
+  });
+  return trace;
+}
+
+GateGradients run_backward_steps(const Extent& e, const Steps& steps, bool reverse, const LayerWeights& given,
+                                 const Trace& trace, std::span<const Tensor> incoming) {
+  LayerWeights weights = plain(given);
+  Dtype dtype = trace.output.dtype();
+  Tensor goutput = incoming[0].defined() ? contiguous(detach(incoming[0])) : Tensor();
+  auto begin = [&](const Tensor& gradient, int64_t width) {
+    return gradient.defined() ? fresh_state(gradient) : zeros({e.batch, width}, dtype);
+  };
+  GateGradients g;
+  g.input = empty({steps.total, e.gates()}, dtype);
+  g.hidden = e.cell == Cell::Gru ? empty({steps.total, e.gates()}, dtype) : g.input;
+  if (trace.unprojected.defined()) g.output = empty({steps.total, e.outputs}, dtype);
+  g.first.h = begin(incoming[1], e.outputs);
+  if (e.cell == Cell::Lstm) g.first.c = begin(incoming[2], e.hidden);
+  launch({{&trace.output}, {&g.input}}, e.work(steps.total), [&] {
+    visit_floating(dtype, [&](auto tag) {
+      backward_steps<typename decltype(tag)::type>(e, steps, reverse, weights, trace, goutput, g);
+    });
+  });
+  return g;
+}
+
+// The inputs of the node, in this order.
+enum Input : size_t { kInput, kH, kC, kWeightInput, kWeightHidden, kBiasInput, kBiasHidden, kProjection, kInputs };
+
+std::vector<Tensor> as_list(const Tensor& input, const CellState& first, const LayerWeights& w) {
+  return {input, first.h, first.c, w.input, w.hidden, w.bias_input, w.bias_hidden, w.projection};
+}
+
+void fast_gradients(const Extent& e, const Steps& steps, bool reverse, const std::vector<Tensor>& inputs,
+                    const Trace& trace, std::span<const Tensor> incoming, Gradients& in) {
+  LayerWeights weights{inputs[kWeightInput], inputs[kWeightHidden], inputs[kBiasInput], inputs[kBiasHidden],
+                       inputs[kProjection]};
+  GateGradients g = run_backward_steps(e, steps, reverse, weights, trace, incoming);
+  if (in.wants(kInput)) in[kInput] = mm(g.input, weights.input);
+  if (in.wants(kH)) in[kH] = g.first.h;
+  if (in.wants(kC)) in[kC] = g.first.c;
+  if (in.wants(kWeightInput)) in[kWeightInput] = mm(transpose(g.input, 0, 1), detach(inputs[kInput]));
+  if (in.wants(kWeightHidden)) in[kWeightHidden] = mm(transpose(g.hidden, 0, 1), trace.h_before);
+  if (in.wants(kBiasInput)) in[kBiasInput] = sum(g.input, {0}, false);
+  if (in.wants(kBiasHidden))
+    in[kBiasHidden] =
+        e.cell != Cell::Gru && in[kBiasInput].defined() ? clone(in[kBiasInput]) : sum(g.hidden, {0}, false);
+  if (in.wants(kProjection)) in[kProjection] = mm(transpose(g.output, 0, 1), trace.unprojected);
+}
+
+/// The same through the recorded cells, so that the gradients have a history of their own.
+void recorded_gradients(Cell cell, const Steps& steps, bool reverse, std::vector<Tensor> inputs,
+                        std::span<const Tensor> incoming, Gradients& in) {
+  std::vector<Edge> wanted;
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < kInputs; ++i) {
+    if (!in.wants(i)) continue;
+    inputs[i] = alias_with_history(inputs[i]);  // a node of its own: one input may have been made from another
+    wanted.push_back(gradient_edge(inputs[i]));
+    positions.push_back(i);
+  }
+  LayerResult again = recurrent_layer_by_cells(
+      cell, inputs[kInput], steps, reverse, {inputs[kH], inputs[kC]},
+      {inputs[kWeightInput], inputs[kWeightHidden], inputs[kBiasInput], inputs[kBiasHidden], inputs[kProjection]});
+  std::vector<Edge> roots;
+  std::vector<Tensor> gradients;
+  const Tensor* results[] = {&again.output, &again.last.h, &again.last.c};
+  for (size_t i = 0; i < incoming.size(); ++i) {
+    if (!incoming[i].defined() || !results[i]->requires_grad()) continue;
+    roots.push_back(gradient_edge(*results[i]));
+    gradients.push_back(incoming[i]);
+  }
+  std::vector<Tensor> found = run_backward(
+      roots, gradients, wanted, {.keep_graph = true, .create_graph = true, .accumulate = false, .allow_unused = true});
+  for (size_t i = 0; i < positions.size(); ++i) in[positions[i]] = found[i];
+}
+
+const char* node_name(Cell cell) {
+  switch (cell) {
+    case Cell::Lstm:
+      return "LstmLayerBackward0";
+    case Cell::Gru:
+      return "GruLayerBackward0";
+    default:
+      return "RnnLayerBackward0";
+  }
+}
+
+}  // namespace
+
+LayerResult recurrent_layer(Cell cell, const Tensor& input, const Steps& steps, bool reverse, const CellState& first,
+                            const LayerWeights& weights) {
+  Extent extent(cell, input, first, weights);
+  CellState last;
+  Trace trace = run_forward(extent, input, steps, reverse, first, weights, last);
+  LayerResult result{trace.output, last};
+  std::vector<Tensor> inputs = as_list(input, first, weights);
+  if (!needs_gradient(inputs)) return result;
+
+  std::vector<Tensor> outputs{result.output, result.last.h};
+  if (cell == Cell::Lstm) outputs.push_back(result.last.c);
+  trace.output = detach(trace.output);  // the node must not own itself
+  Saved saved_output = save_output(outputs[0]);
+  record(node_name(cell), outputs, inputs, [=, saved = save(inputs)](std::span<const Tensor> incoming, Gradients& in) {
+    std::vector<Tensor> inputs;
+    for (size_t i = 0; i < saved.size(); ++i) inputs.push_back(saved[i]);
+    bool any = std::any_of(incoming.begin(), incoming.end(), [](const Tensor& g) { return g.defined(); });
+    if (!any) return;
+    if (GradMode::enabled()) {
+      recorded_gradients(cell, steps, reverse, inputs, incoming, in);
+    } else {
+      if (cell == Cell::Tanh || cell == Cell::Relu) saved_output();  // raises if it was changed in place
+      fast_gradients(extent, steps, reverse, inputs, trace, incoming, in);
+    }
+  });
+  return result;
+}
+
+}  // namespace ondol
