@@ -66,6 +66,8 @@ def to_torch(module: str, name: str) -> tuple[str, str]:
     root, dot, rest = module.partition(".")
     if root != "ondol" or rest.startswith("demo."):
         return module, name
+    if rest.startswith("nn.functional."):  # one module in PyTorch, a package here
+        return "torch.nn.functional", name
     if rest.startswith("_native"):  # a native class or function is known by its public name
         return _EXPLICIT.get(("ondol", name), ("torch", name))
     return f"torch{dot}{rest}", name
@@ -83,12 +85,3 @@ def from_torch(module: str, name: str) -> tuple[str, str]:
 
 def is_dotted_name(text: str) -> bool:
     return _DOTTED_NAME.fullmatch(text) is not None
-
-
-def native_function_name(function: Any) -> tuple[str, str] | None:
-    """Where the public API shows a function of the extension: `ondol.nn.functional` first, then `ondol`."""
-    name = getattr(function, "__name__", "")
-    for module in ("ondol.nn.functional", "ondol"):
-        if vars(sys.modules.get(module, object)).get(name) is function:
-            return module, name
-    return None
