@@ -71,7 +71,11 @@ if TYPE_CHECKING:
         version as version,
     )
     from ondol._dtype_info import finfo as finfo, iinfo as iinfo
-    from ondol._tensor_str import get_printoptions as get_printoptions, set_printoptions as set_printoptions
+    from ondol._tensor_str import (
+        get_printoptions as get_printoptions,
+        printoptions as printoptions,
+        set_printoptions as set_printoptions,
+    )
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset(
@@ -85,6 +89,7 @@ _ON_USE = {
     "load": "serialization",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
+    "printoptions": "_tensor_str",
 }
 _OLD_TYPES = "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor BoolTensor"
 
