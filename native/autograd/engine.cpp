@@ -192,7 +192,8 @@ class Pass {
     try {
       deliver(edge, std::move(gradient), nullptr);
     } catch (const Error& error) {
-      raise(error.kind, "Function ", from.name(), " returned an invalid gradient at index ", index, " - ", error.what());
+      raise(error.kind, "Function ", from.name(), " returned an invalid gradient at index ", index, " - ",
+            error.what());
     }
   }
 

@@ -48,7 +48,8 @@ class PythonNode final : public Node {
     nb::list gradients;
     for (size_t i = 0; i < outputs.size(); ++i) {
       Tensor gradient = incoming[i];
-      if (!gradient.defined() && context.materialize && !is_no_tensor(i)) gradient = zeros(outputs[i].sizes, outputs[i].dtype);
+      if (!gradient.defined() && context.materialize && !is_no_tensor(i))
+        gradient = zeros(outputs[i].sizes, outputs[i].dtype);
       gradients.append(nb::steal(wrap(gradient)));
     }
     nb::object result =
@@ -90,7 +91,8 @@ class PythonNode final : public Node {
       nb::handle value = values[argument_of_edge_[edge]];
       if (value.is_none() || !outgoing.wants(edge)) continue;
       if (!is_tensor(value.ptr()))
-        runtime_error("expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ") from the backward of ", name_);
+        runtime_error("expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ") from the backward of ",
+                      name_);
       outgoing[edge] = unwrap(value.ptr());
     }
   }

@@ -31,6 +31,7 @@ OperatorObject* cast(PyObject* object) { return reinterpret_cast<OperatorObject*
 
 /// Copies a result into the tensor given as out=, which takes its shape.
 void write_out(Tensor out, const Tensor& result, const char* name) {
+  if (!result.defined()) runtime_error(name, "(): the result is None, which cannot be written into out=");
   if (out.is_same(result)) return;
   check_writable(out, name);
   if (needs_gradient(out, result))
