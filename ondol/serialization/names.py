@@ -7,8 +7,6 @@ an explicit table for what lives elsewhere in PyTorch, and otherwise `ondol.` <-
 from __future__ import annotations
 
 import re
-import sys
-from typing import Any
 
 # The packages whose classes are trusted to be built from a file without being named by the user.
 OWN_PACKAGES = ("ondol",)
@@ -55,7 +53,7 @@ DTYPE_OF_STORAGE = {storage: dtype for dtype, storage in STORAGE_OF_DTYPE.items(
 
 
 def is_own(module: str | None) -> bool:
-    """Whether a module of this name is part of ondol itself; the demo is a user's program that happens to ship with it."""
+    """Whether a module of this name is part of ondol itself; the demo is a user's program that ships with it."""
     return bool(module) and module.partition(".")[0] in OWN_PACKAGES and not module.startswith("ondol.demo.")
 
 

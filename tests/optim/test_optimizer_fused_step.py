@@ -74,14 +74,14 @@ def test_the_native_step_agrees_with_the_formula(name, options, dtype, strided):
 def test_half_precision_is_computed_in_float32(name, options, dtype):
     """Only what is kept between the steps is rounded, as in PyTorch's fused steps.
 
-    The formula in float16 itself, PyTorch's loop, is no measure: there eps = 1e-8 and the squares of small gradients are
-    0, and it divides by them.
+    The formula in float16 itself, PyTorch's loop, is no measure: there eps = 1e-8 and the squares of small gradients
+    are 0, and it divides by them.
     """
     dtype = getattr(ondol, dtype)
     wanted, reference = trained(name, options, ondol.float32, fused=False, kept_in=dtype)
     got, optimizer = trained(name, options, dtype, fused=None)
-    # Float32 differs in its last digits; where that decides how a number is rounded, it is one unit of the half off, and
-    # stays so if later steps make the number small.
+    # Float32 differs in its last digits; where that decides how a number is rounded, it is one unit of the half off,
+    # and stays so if later steps make the number small.
     rounding = {"rtol": 2 * ondol.finfo(dtype).eps, "atol": 2 * ondol.finfo(dtype).eps}
     for a, b in zip(got, wanted):
         assert a.dtype == dtype
