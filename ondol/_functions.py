@@ -21,7 +21,6 @@ __all__ = [
     "is_inference",
     "is_neg",
     "is_nonzero",
-    "is_same_size",
     "is_signed",
     "is_storage",
     "is_tensor",
@@ -89,11 +88,6 @@ def is_inference(input: Tensor) -> bool:
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element of the tensor is not zero."""
     return bool(input)
-
-
-def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether both have the same shape."""
-    return input.shape == other.shape
 
 
 def numel(input: Tensor) -> int:
