@@ -1,6 +1,6 @@
 """Sets of values: what a parameter of a distribution may be, and what a distribution can yield.
 
-A constraint is asked by `constraint.check(value)`, which answers for each event (for each element, if `event_dim` is 0).
+`constraint.check(value)` answers for each event (for each element, if `event_dim` is 0).
 """
 
 from __future__ import annotations

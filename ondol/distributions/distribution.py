@@ -45,9 +45,7 @@ class Distribution:
         try:
             declared = self.arg_constraints
         except NotImplementedError:
-            warnings.warn(
-                f"{type(self)} does not define `arg_constraints`: its parameters are not checked", stacklevel=3
-            )
+            warnings.warn(f"{type(self)} has no `arg_constraints`: its parameters are not checked", stacklevel=3)
             return
         for name, constraint in declared.items():
             computed = name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property)

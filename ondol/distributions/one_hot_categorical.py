@@ -84,7 +84,7 @@ class OneHotCategorical(Distribution):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """`OneHotCategorical` whose samples pass gradients on to the probabilities as if they were them (Bengio et al. 2013)."""
+    """`OneHotCategorical` whose samples pass gradients on to the probabilities (Bengio et al. 2013)."""
 
     has_rsample = True
 

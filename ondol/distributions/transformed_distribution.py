@@ -32,14 +32,12 @@ class TransformedDistribution(Distribution):
         base_shape = base_distribution.batch_shape + base_distribution.event_shape
         if len(base_shape) < whole.domain.event_dim:
             raise ValueError(
-                f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, but got {base_shape}."
+                f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, "
+                f"but got {base_shape}."
             )
         forward = whole.forward_shape(base_shape)
-        base = base_distribution.expand(
-            tuple(whole.inverse_shape(forward))[
-                : len(whole.inverse_shape(forward)) - len(base_distribution.event_shape)
-            ]
-        )
+        inner_shape = tuple(whole.inverse_shape(forward))
+        base = base_distribution.expand(inner_shape[: len(inner_shape) - len(base_distribution.event_shape)])
         missing = whole.domain.event_dim - len(base.event_shape)
         self.base_dist = Independent(base, missing) if missing > 0 else base
         dims = whole.codomain.event_dim + max(len(base.event_shape) - whole.domain.event_dim, 0)

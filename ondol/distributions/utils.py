@@ -1,4 +1,4 @@
-"""What the distributions share: parameters of one shape, probabilities and their logarithms, values computed on demand."""
+"""Parameters of one shape, probabilities and their logarithms, values computed on demand."""
 
 from __future__ import annotations
 
