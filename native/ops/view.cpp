@@ -314,13 +314,14 @@ static std::vector<Tensor> split_sizes(const Tensor& self, const Dims& lengths, 
   if (self.ndim() == 0) runtime_error("split expects at least a 1-dimensional tensor");
   dim = wrap_dim(dim, self.ndim());
   int64_t total = 0;
+  bool fits = true;
   for (int64_t length : lengths) {
     if (length < 0)
       runtime_error("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
                     lengths);
-    total += length;
+    fits = fits && !__builtin_add_overflow(total, length, &total);
   }
-  if (total != self.sizes()[dim])
+  if (!fits || total != self.sizes()[dim])
     runtime_error("split_with_sizes expects split_sizes to sum exactly to ", self.sizes()[dim],
                   " (input tensor's size at dimension ", dim, "), but got split_sizes=", lengths);
   std::vector<Tensor> parts;
