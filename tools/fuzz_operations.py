@@ -65,7 +65,7 @@ class Arguments:
         return self.random.random() < self.wildness
 
     def of(self, type_text: str) -> Any:
-        if self.wild() and self.wild():
+        if self.wild() and self.random.random() < 0.1:
             return self.wrong()
         kind = self.random.choice(re.split(r" \| (?![^\[]*\])", type_text))  # at the bars outside of brackets
         if kind.startswith("_Sequence["):
@@ -75,6 +75,8 @@ class Arguments:
     def sequence(self, inner: str) -> Any:
         count = self.random.choice([0, 1, 1, 2, 2, 2, 3, 3, 4, 5, 70 if self.wild() else 2])
         kind = self.random.choice([tuple, list])
+        if self.random.random() < 0.3:  # products of equal extremes wrap around to 0
+            return kind([self.of(inner)] * count)
         return kind(self.of(inner) for _ in range(count))
 
     def of_tensor(self) -> Any:
