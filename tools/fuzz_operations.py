@@ -34,7 +34,7 @@ from ondol import _native
 
 REFUSALS = (TypeError, ValueError, RuntimeError, IndexError, OverflowError, MemoryError, ZeroDivisionError, BufferError)
 REFUSALS += (AssertionError,)  # as in PyTorch, for the device cuda
-UNFORESEEN = re.compile(r"bad_|bad optional|std::|basic_string|vector::|_M_|^$")  # texts of the C++ library's exceptions
+UNFORESEEN = re.compile(r"bad_|bad optional|std::|basic_string|vector::|_M_|^$")  # the C++ library's own texts
 MEMORY = 2 << 30  # bytes beyond what the interpreter has at the start: extreme sizes must fail and not swap
 PATIENCE = 60  # seconds for one call, then it counts as hanging
 
