@@ -78,10 +78,10 @@ if TYPE_CHECKING:
     )
     from ondol.serialization import load as load, save as save
 
-_MODULES = frozenset(
-    "cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "
-    "testing utils backends version".split()
-)
+_MODULES = frozenset({
+    "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim", "random",
+    "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+})  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
     "iinfo": "_dtype_info",
@@ -91,7 +91,10 @@ _ON_USE = {
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
 }
-_OLD_TYPES = "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor BoolTensor"
+_OLD_TYPES = (
+    "FloatTensor", "DoubleTensor", "HalfTensor", "BFloat16Tensor", "ByteTensor", "CharTensor", "ShortTensor",
+    "IntTensor", "LongTensor", "BoolTensor",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -102,7 +105,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"ondol.{_ON_USE[name]}"), name)
     elif name in _exports.FUNCTIONS:
         value = getattr(importlib.import_module(f"ondol._ops.{_exports.FUNCTIONS[name]}"), name)
-    elif name in _OLD_TYPES.split():
+    elif name in _OLD_TYPES:
         value = importlib.import_module("ondol._tensor_types").TYPES[name]
     else:
         raise AttributeError(f"module 'ondol' has no attribute {name!r}")
@@ -111,4 +114,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_ON_USE, *_exports.FUNCTIONS, *_OLD_TYPES.split()})
+    return sorted({*globals(), *_MODULES, *_ON_USE, *_exports.FUNCTIONS, *_OLD_TYPES})

@@ -11,6 +11,7 @@ from ondol._native import Tensor
 __all__ = [
     "are_deterministic_algorithms_enabled",
     "compile",
+    "e",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "inf",
@@ -28,7 +29,6 @@ __all__ = [
     "newaxis",
     "numel",
     "pi",
-    "e",
     "result_type",
     "set_default_device",
     "set_deterministic_debug_mode",
@@ -173,5 +173,3 @@ def set_num_interop_threads(num: int) -> None:
     """Accepted: operations run one after the other."""
     if num < 1:
         raise RuntimeError(f"expected a positive number of threads, got {num}")
-
-

@@ -197,7 +197,13 @@ PyObject* schemas(PyObject* self, void*) {
   });
 }
 
-PyObject* reduce(PyObject* self, PyObject*) { return Py_NewRef(cast(self)->name); }
+/// Pickles by name: a function is found in its module, what is only a method is found in Tensor.
+PyObject* reduce(PyObject* self, PyObject*) {
+  const OperatorObject* operation = cast(self);
+  if (operation->operation->variants & kFunction) return Py_NewRef(operation->name);
+  PyObject* getattr = PyDict_GetItemString(PyEval_GetBuiltins(), "getattr");  // borrowed
+  return Py_BuildValue("O(OO)", getattr, tensor_type, operation->name);
+}
 
 PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OperatorObject, call), READONLY, nullptr},
                          {"__name__", T_OBJECT, offsetof(OperatorObject, name), READONLY, nullptr},
