@@ -12,6 +12,9 @@
 namespace ondol {
 namespace {
 
+/// Larger parameters would overflow the arithmetic on positions and the number of blocks of two axes.
+constexpr int64_t kLargest = int64_t{1} << 29;
+
 /// Along one axis of the image.
 struct Axis {
   int64_t size, kernel, dilation, padding, stride;
@@ -50,6 +53,8 @@ std::string pair(int64_t a, int64_t b) { return text("(", a, ", ", b, ")"); }
 void check_window(const Dims& kernel_size, const Dims& dilation, const Dims& padding, const Dims& stride) {
   auto check = [](const Dims& values, const char* name) {
     if (values.size() != 2) runtime_error("It is expected ", name, " equals to 2, but got size ", values.size());
+    if (std::max(values[0], values[1]) > kLargest)
+      runtime_error(name, "=", pair(values[0], values[1]), " is too large");
   };
   check(kernel_size, "kernel_size");
   check(dilation, "dilation");
@@ -181,6 +186,8 @@ Tensor im2col(const Tensor& self, const Dims& kernel_size, const Dims& dilation,
         "got: ",
         sizes);
   check_dtype("im2col", self.dtype());
+  if (std::max(self.size(-2), self.size(-1)) > kLargest)
+    runtime_error("im2col: input of size ", sizes, " is too large");
   Geometry g = make_geometry(batched ? sizes[0] : 1, self.size(-3), self.size(-2), self.size(-1), kernel_size, dilation,
                              padding, stride);
   if (g.y.blocks() < 1 || g.x.blocks() < 1)
@@ -201,6 +208,8 @@ Tensor col2im(const Tensor& self, const Dims& output_size, const Dims& kernel_si
               const Dims& padding, const Dims& stride) {
   if (output_size.size() != 2)
     runtime_error("It is expected output_size equals to 2, but got size ", output_size.size());
+  if (std::max(output_size[0], output_size[1]) > kLargest)
+    runtime_error("output_size=", pair(output_size[0], output_size[1]), " is too large");
   check_window(kernel_size, dilation, padding, stride);
   const Dims& sizes = self.sizes();
   bool batched = sizes.size() == 3;

@@ -8,6 +8,9 @@
 namespace ondol {
 namespace {
 
+/// Larger paddings and sizes would overflow the arithmetic on positions.
+constexpr int64_t kLargest = int64_t{1} << 60;
+
 /// The part of a tensor that stays, once its negative paddings have been cut off; and with signs turned round, the part
 /// of the result that it fills. `pad` begins with the last dimension.
 Tensor without_borders(Tensor tensor, const Dims& pad, int sign) {
@@ -30,7 +33,10 @@ Tensor constant_pad_nd(const Tensor& self, const Dims& pad, const Scalar& value)
   Dims sizes = self.sizes(), opposite;
   for (size_t i = 0; i < pad.size(); i += 2) {
     size_t dim = sizes.size() - 1 - i / 2;
+    for (int64_t each : {pad[i], pad[i + 1]})
+      if (each > kLargest || each < -kLargest) runtime_error("constant_pad_nd: pad=", pad, " is too large");
     sizes[dim] += pad[i] + pad[i + 1];
+    if (sizes[dim] > kLargest) runtime_error("constant_pad_nd: pad=", pad, " is too large for the size ", self.sizes());
     if (sizes[dim] < 0)
       runtime_error("The input size ", self.sizes()[dim], ", plus negative padding ", pad[i], " and ", pad[i + 1],
                     " resulted in a negative output size, which is invalid. Check dimension ", dim, " of your input.");
