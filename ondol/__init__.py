@@ -52,6 +52,7 @@ from ondol import autograd as autograd, nn as nn
 
 if TYPE_CHECKING:
     from ondol import (
+        amp as amp,
         backends as backends,
         cuda as cuda,
         datasets as datasets,
@@ -71,11 +72,30 @@ if TYPE_CHECKING:
         version as version,
     )
     from ondol._dtype_info import finfo as finfo, iinfo as iinfo
+    from ondol._layer_functions import (
+        alpha_dropout as alpha_dropout,
+        feature_alpha_dropout as feature_alpha_dropout,
+        grid_sampler as grid_sampler,
+        grid_sampler_2d as grid_sampler_2d,
+        grid_sampler_3d as grid_sampler_3d,
+    )
     from ondol._tensor_str import get_printoptions as get_printoptions, set_printoptions as set_printoptions
+    from ondol.amp import (
+        autocast as autocast,
+        get_autocast_dtype as get_autocast_dtype,
+        is_autocast_enabled as is_autocast_enabled,
+    )
+    from ondol.nn.functional import (
+        channel_shuffle as channel_shuffle,
+        cosine_similarity as cosine_similarity,
+        pairwise_distance as pairwise_distance,
+        pixel_shuffle as pixel_shuffle,
+        pixel_unshuffle as pixel_unshuffle,
+    )
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset(
-    "cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "
+    "amp cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "
     "testing utils backends version".split()
 )
 _ON_USE = {
@@ -85,6 +105,13 @@ _ON_USE = {
     "load": "serialization",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
+    **dict.fromkeys("autocast get_autocast_dtype is_autocast_enabled".split(), "amp"),
+    **dict.fromkeys(
+        "alpha_dropout feature_alpha_dropout grid_sampler grid_sampler_2d grid_sampler_3d".split(), "_layer_functions"
+    ),
+    **dict.fromkeys(
+        "channel_shuffle cosine_similarity pairwise_distance pixel_shuffle pixel_unshuffle".split(), "nn.functional"
+    ),
 }
 _OLD_TYPES = "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor BoolTensor"
 

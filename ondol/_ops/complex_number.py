@@ -10,7 +10,7 @@ from ondol._ops.checks import require_tensors
 from ondol._ops.registry import operation
 
 
-@operation
+@operation(exact_out=True)
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """Complex numbers of two real tensors of one dtype.
 
@@ -28,7 +28,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     return ondol.view_as_complex(ondol.stack([real, imag], -1))
 
 
-@operation
+@operation(exact_out=True)
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """Complex numbers of given size and angle.
 

@@ -55,7 +55,7 @@ _FUNCTIONS = {
 _METHODS = {
     "calculus": "diff",
     "comparison": "allclose argwhere equal is_same_size isclose isreal nonzero_static",
-    "copies": "unsafe_chunk unsafe_split unsafe_split_with_sizes",
+    "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
     "diagonal": "diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace",
     "distance": "dist renorm",
     "histogram": "histogram",

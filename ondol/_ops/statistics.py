@@ -158,7 +158,7 @@ def _between(ordered: Tensor, ranks: Tensor, interpolation: str) -> Tensor:
     return ondol.lerp(lower, upper, weights)
 
 
-@operation(method=True)
+@operation(exact_out=True, method=True)
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
     """The least and the greatest value, of all or along one dimension.
 
