@@ -79,7 +79,11 @@ if TYPE_CHECKING:
         grid_sampler_2d as grid_sampler_2d,
         grid_sampler_3d as grid_sampler_3d,
     )
-    from ondol._tensor_str import get_printoptions as get_printoptions, set_printoptions as set_printoptions
+    from ondol._tensor_str import (
+        get_printoptions as get_printoptions,
+        printoptions as printoptions,
+        set_printoptions as set_printoptions,
+    )
     from ondol.amp import (
         autocast as autocast,
         get_autocast_dtype as get_autocast_dtype,
@@ -94,10 +98,10 @@ if TYPE_CHECKING:
     )
     from ondol.serialization import load as load, save as save
 
-_MODULES = frozenset(
-    "amp cuda datasets demo distributions fft func functional linalg optim random return_types serialization signal special "
-    "testing utils backends version".split()
-)
+_MODULES = frozenset({
+    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim", "random",
+    "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+})  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
     "iinfo": "_dtype_info",
@@ -105,15 +109,25 @@ _ON_USE = {
     "load": "serialization",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
-    **dict.fromkeys("autocast get_autocast_dtype is_autocast_enabled".split(), "amp"),
-    **dict.fromkeys(
-        "alpha_dropout feature_alpha_dropout grid_sampler grid_sampler_2d grid_sampler_3d".split(), "_layer_functions"
-    ),
-    **dict.fromkeys(
-        "channel_shuffle cosine_similarity pairwise_distance pixel_shuffle pixel_unshuffle".split(), "nn.functional"
-    ),
+    "printoptions": "_tensor_str",
+    "autocast": "amp",
+    "get_autocast_dtype": "amp",
+    "is_autocast_enabled": "amp",
+    "alpha_dropout": "_layer_functions",
+    "feature_alpha_dropout": "_layer_functions",
+    "grid_sampler": "_layer_functions",
+    "grid_sampler_2d": "_layer_functions",
+    "grid_sampler_3d": "_layer_functions",
+    "channel_shuffle": "nn.functional",
+    "cosine_similarity": "nn.functional",
+    "pairwise_distance": "nn.functional",
+    "pixel_shuffle": "nn.functional",
+    "pixel_unshuffle": "nn.functional",
 }
-_OLD_TYPES = "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor IntTensor LongTensor BoolTensor"
+_OLD_TYPES = (
+    "FloatTensor", "DoubleTensor", "HalfTensor", "BFloat16Tensor", "ByteTensor", "CharTensor", "ShortTensor",
+    "IntTensor", "LongTensor", "BoolTensor",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -124,7 +138,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"ondol.{_ON_USE[name]}"), name)
     elif name in _exports.FUNCTIONS:
         value = getattr(importlib.import_module(f"ondol._ops.{_exports.FUNCTIONS[name]}"), name)
-    elif name in _OLD_TYPES.split():
+    elif name in _OLD_TYPES:
         value = importlib.import_module("ondol._tensor_types").TYPES[name]
     else:
         raise AttributeError(f"module 'ondol' has no attribute {name!r}")
@@ -133,4 +147,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_ON_USE, *_exports.FUNCTIONS, *_OLD_TYPES.split()})
+    return sorted({*globals(), *_MODULES, *_ON_USE, *_exports.FUNCTIONS, *_OLD_TYPES})

@@ -23,7 +23,7 @@ class _Methods:
         create_graph: bool = False,
         inputs: Any = None,
     ) -> None:
-        """Adds the gradients of this tensor to the `.grad` of the leaves it was made from: see `ondol.autograd.backward`."""
+        """Adds the gradients of this tensor to the `.grad` of its leaves: see `ondol.autograd.backward`."""
         keep = create_graph if retain_graph is None else retain_graph
         if inputs is not None:
             ondol.autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
@@ -31,7 +31,7 @@ class _Methods:
         _native.autograd.run_backward((self,), (gradient,), keep, create_graph, None, True, True)
 
     def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:
-        """Calls `hook(grad)` whenever a gradient for this tensor is computed; what it returns (unless None) replaces the gradient.
+        """Calls `hook(grad)` whenever a gradient for this tensor is computed; a result replaces the gradient.
 
         Returns a handle whose `remove()` takes the hook away.
 
@@ -140,7 +140,7 @@ class _Methods:
     # Devices, dtypes, memory.
 
     def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-        """Without an argument the name of PyTorch's old tensor type; with a dtype or such a name, the tensor converted."""
+        """The name of PyTorch's old tensor type; with a dtype or such a name, the tensor converted to it."""
         from ondol import _tensor_types
 
         return _tensor_types.type_of(self) if dtype is None else self.to(_tensor_types.dtype_from(dtype))
@@ -167,8 +167,8 @@ class _Methods:
 
     def share_memory_(self: Tensor) -> Tensor:
         raise NotImplementedError(
-            "share_memory_() is not supported: DataLoader workers send their batches without it; between processes of your own "
-            "use multiprocessing.shared_memory with ondol.frombuffer"
+            "share_memory_() is not supported: DataLoader workers send their batches without it; between processes of "
+            "your own use multiprocessing.shared_memory with ondol.frombuffer"
         )
 
     def is_shared(self: Tensor) -> bool:
@@ -252,8 +252,8 @@ class _Methods:
         return tuple(sorted(range(self.dim()), key=lambda dim: -self.stride(dim)))
 
     def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
-        """What `load_state_dict` puts in the place of this tensor: by default this one itself, after a copy."""
-        return other.detach() if assign else other.detach()
+        """What `load_state_dict` puts in the place of this tensor: by default its own memory, copied into."""
+        return other.detach() if assign else self.copy_(other).detach()
 
 
 for _name, _value in vars(_Methods).items():

@@ -20,7 +20,7 @@ __all__ = [
 
 
 def manual_seed(seed: int) -> Generator:
-    """Starts the default generator over; the numbers that follow are those of PyTorch's CPU generator after the same call.
+    """Starts the default generator over; the numbers that follow are those of PyTorch after the same call.
 
     >>> _ = ondol.manual_seed(0)
     >>> ondol.rand(2)

@@ -16,20 +16,16 @@ from ondol._ops.special import (
     i1,
     i1e,
     log_ndtr,
-    logit,
     modified_bessel_i0,
     modified_bessel_i1,
     modified_bessel_k0,
     modified_bessel_k1,
     ndtr,
     ndtri,
-    polygamma,
     scaled_modified_bessel_k0,
     scaled_modified_bessel_k1,
-    sinc,
     spherical_bessel_j0,
     xlog1py,
-    xlogy,
     zeta,
 )
 from ondol._ops.special import igamma as gammainc
@@ -64,8 +60,9 @@ __all__ = [
 
 _ELSEWHERE = {
     "digamma": "digamma", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "exp2": "exp2", "expit": "sigmoid",
-    "expm1": "expm1", "gammaln": "lgamma", "log1p": "log1p", "log_softmax": "log_softmax", "logsumexp": "logsumexp",
-    "psi": "digamma", "round": "round", "softmax": "softmax",
+    "expm1": "expm1", "gammaln": "lgamma", "log1p": "log1p", "log_softmax": "log_softmax", "logit": "logit",
+    "logsumexp": "logsumexp", "polygamma": "polygamma", "psi": "digamma", "round": "round", "sinc": "sinc",
+    "softmax": "softmax", "xlogy": "xlogy",
 }  # fmt: skip
 """Name here → name at the top level."""
 

@@ -182,17 +182,18 @@ class Pass {
       const Edge& edge = node.edges[i];
       if (!edge.node) continue;
       if (notes(edge.node.get()).needed || captures_.count(edge.node.get()))
-        deliver_named(edge, std::move(outgoing[i]), node);
+        deliver_named(edge, std::move(outgoing[i]), node, i);
       if (--notes(edge.node.get()).waiting == 0) ready_.push(edge.node.get());
     }
   }
 
-  void deliver_named(const Edge& edge, Tensor gradient, Node& from) {
+  void deliver_named(const Edge& edge, Tensor gradient, Node& from, size_t index) {
     if (!gradient.defined()) return;
     try {
       deliver(edge, std::move(gradient), nullptr);
     } catch (const Error& error) {
-      raise(error.kind, "Function ", from.name(), " returned an invalid gradient: ", error.what());
+      raise(error.kind, "Function ", from.name(), " returned an invalid gradient at index ", index, " - ",
+            error.what());
     }
   }
 

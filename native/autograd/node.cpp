@@ -188,7 +188,8 @@ Tensor Saved::operator()(Node* node) const {
     if (is_output_ && node)
       origin = text(", which is output ", output_index_, " of ", operation_of(*node), ",");
     else if (tensor.impl()->grad_fn)
-      origin = text(", which is output ", tensor.impl()->output_index, " of ", operation_of(*tensor.impl()->grad_fn), ",");
+      origin =
+          text(", which is output ", tensor.impl()->output_index, " of ", operation_of(*tensor.impl()->grad_fn), ",");
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
                   described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
                   " instead. Hint: ",

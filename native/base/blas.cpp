@@ -69,15 +69,25 @@ int64_t valid_leading(Form form, int64_t rows, int64_t columns, int64_t leading)
   return rows <= 1 ? std::max<int64_t>(columns, 1) : leading;
 }
 
-/// The grid of pieces into which m x n is cut for some threads: the one that reads the least of a and b.
+/// Into how many pieces a product is cut: by its work alone. OpenBLAS adds in another order at the edges of a piece, so
+/// that the result would depend on the number of threads if the pieces did; and each piece packs its operands anew, so
+/// that many are dear.
+int64_t pieces_of(int64_t work) {
+  if (work < kParallelWork) return 1;
+  if (work < int64_t{1} << 24) return 2;
+  if (work < int64_t{1} << 29) return 4;
+  return work < int64_t{1} << 33 ? 8 : 16;
+}
+
+/// The grid of at most so many pieces into which m x n is cut: the one that reads the least of a and b.
 struct Grid {
   int64_t rows, columns;
 };
-Grid choose_grid(int64_t m, int64_t n, int64_t threads) {
+Grid choose_grid(int64_t m, int64_t n, int64_t pieces) {
   const int64_t most_rows = ceil_div(m, kRowUnit), most_columns = ceil_div(n, kColumnUnit);
   Grid best{1, 1};
-  for (int64_t rows = 1; rows <= std::min(threads, most_rows); ++rows) {
-    const int64_t columns = std::min(threads / rows, most_columns);
+  for (int64_t rows = 1; rows <= std::min(pieces, most_rows); ++rows) {
+    const int64_t columns = std::min(pieces / rows, most_columns);
     const auto reads = [&](Grid g) { return static_cast<double>(m) / g.rows + static_cast<double>(n) / g.columns; };
     const Grid grid{rows, columns};
     if (rows * columns > best.rows * best.columns ||
@@ -176,9 +186,7 @@ void gemm(Form form_a, Form form_b, int64_t m, int64_t n, int64_t k, T alpha, co
   lda = valid_leading(form_a, m, k, lda);
   ldb = valid_leading(form_b, k, n, ldb);
   if (m == 1) ldc = n;
-  const int64_t work = work_of<T>(m, n, k);
-  const int64_t threads = in_parallel_region() || work < kParallelWork ? 1 : num_threads();
-  const Grid grid = threads > 1 ? choose_grid(m, n, std::min(threads, work / (kParallelWork / 2))) : Grid{1, 1};
+  const Grid grid = choose_grid(m, n, pieces_of(work_of<T>(m, n, k)));
   parallel_for(grid.rows * grid.columns, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const Range rows = piece_of(m, kRowUnit, piece / grid.columns, grid.rows);
@@ -198,7 +206,8 @@ void gemm_batch(Form form_a, Form form_b, int64_t batch, int64_t m, int64_t n, i
   if (batch > 1 && stride_b == 0 && !is_transposed(form_a) && stride_a == m * lda && stride_c == m * ldc)
     return gemm(form_a, form_b, batch * m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   const int64_t work = std::max<int64_t>(work_of<T>(m, n, std::max<int64_t>(k, 1)), 1);
-  if (batch < num_threads() && work >= kParallelWork) {
+  constexpr int64_t kFewMatrices = 4;  // and these are cut one by one
+  if (batch < kFewMatrices && work >= kParallelWork) {
     for (int64_t i = 0; i < batch; ++i)
       gemm(form_a, form_b, m, n, k, alpha, a + i * stride_a, lda, b + i * stride_b, ldb, beta, c + i * stride_c, ldc);
     return;

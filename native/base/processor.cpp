@@ -1,5 +1,7 @@
 #include "base/processor.h"
 
+#include "kernel_levels.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
@@ -61,32 +63,46 @@ Processor detect() {
   return p;
 }
 
-const char* choose_level() {
-  const Processor& p = processor();
-  const char* best = p.v4 ? "v4" : p.v3 ? "v3" : p.v2 ? "v2" : nullptr;
-  if (!best) throw std::runtime_error("ondol needs a processor with x86-64-v2 (SSE4.2), and this one is older");
-  const char* asked = std::getenv("ONDOL_CPU_LEVEL");
-  if (!asked || !*asked) return best;
-  for (const char* level : {"v2", "v3", "v4"}) {
-    if (std::strcmp(asked, level) != 0) continue;
-    if (std::strcmp(level, best) <= 0) return level;
-    throw std::runtime_error(std::string("ONDOL_CPU_LEVEL=") + asked + ": this processor has x86-64-" + best +
-                             " at most; unset the variable or name a lower level");
-  }
-  throw std::runtime_error(std::string("ONDOL_CPU_LEVEL=") + asked + ": unknown level; use v2, v3 or v4, or unset it");
-}
-
 #else
 
 Processor detect() { return {}; }
 
-const char* choose_level() {
-  const char* asked = std::getenv("ONDOL_CPU_LEVEL");
-  if (!asked || !*asked || std::strcmp(asked, "generic") == 0) return "generic";
-  throw std::runtime_error(std::string("ONDOL_CPU_LEVEL=") + asked + ": this architecture has only the level generic");
+#endif
+
+/// The levels of which this build has kernels, the lowest first.
+constexpr const char* built_levels[] = {
+#define NAME_OF(level) #level,
+    ONDOL_EACH_LEVEL(NAME_OF)
+#undef NAME_OF
+};
+
+bool runs_here(const char* level) {
+  const Processor& p = processor();
+  const auto is = [level](const char* name) { return std::strcmp(level, name) == 0; };
+  return is("v4") ? p.v4 : is("v3") ? p.v3 : is("v2") ? p.v2 : true;
 }
 
-#endif
+const char* choose_level() {
+  const char* best = nullptr;
+  std::string names;
+  for (const char* level : built_levels) {
+    if (runs_here(level)) best = level;
+    names += std::string(names.empty() ? "" : ", ") + level;
+  }
+  if (!best)
+    throw std::runtime_error("ondol needs a processor with x86-64-" + std::string(built_levels[0]) +
+                             ", and this one is older");
+  const char* asked = std::getenv("ONDOL_CPU_LEVEL");
+  if (!asked || !*asked) return best;
+  for (const char* level : built_levels) {
+    if (std::strcmp(asked, level) != 0) continue;
+    if (runs_here(level)) return level;
+    throw std::runtime_error(std::string("ONDOL_CPU_LEVEL=") + asked + ": this processor has x86-64-" + best +
+                             " at most; unset the variable or name a lower level");
+  }
+  throw std::runtime_error(std::string("ONDOL_CPU_LEVEL=") + asked + ": unknown level; use one of " + names +
+                           ", or unset it");
+}
 
 }  // namespace
 

@@ -288,6 +288,12 @@ static int find_parameter(const Signature& signature, PyObject* keyword) {
   if (count && signature.overload->schema.parameters[0].name == "self" &&
       PyUnicode_CompareWithASCIIString(keyword, "input") == 0)
     return 0;
+  // NumPy's names, which PyTorch takes too.
+  constexpr std::pair<const char*, const char*> numpy_names[] = {{"axis", "dim"}, {"keepdims", "keepdim"}};
+  for (auto [theirs, ours] : numpy_names)
+    if (PyUnicode_CompareWithASCIIString(keyword, theirs) == 0)
+      for (int i = 0; i < count; ++i)
+        if (signature.overload->schema.parameters[i].name == ours) return i;
   return -1;
 }
 

@@ -108,7 +108,8 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
   for (size_t i = 0; i < inputs.size(); ++i) {
     Tensor result = i < results.size() ? results[i] : Tensor();
     if (!result.defined() && !allow_unused)
-      runtime_error("The differentiated Tensor at index ", i, " appears to not have been used in the graph. Set "
+      runtime_error("The differentiated Tensor at index ", i,
+                    " appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior.");
     tuple.append(nb::steal(wrap(result)));
   }
@@ -206,9 +207,7 @@ void add_autograd(PyObject* module) {
   m.def(
       "will_engine_execute_node", [](nb::handle node) { return will_run(*unwrap_node(node.ptr())); },
       "Whether the backward pass that is running reaches a node.");
-  m.def("increment_version", [](nb::handle object) {
-    to_tensor(object.ptr(), "increment_version()").bump_version();
-  });
+  m.def("increment_version", [](nb::handle object) { to_tensor(object.ptr(), "increment_version()").bump_version(); });
   m.def("gradient_edge", [](nb::handle object) {
     Edge edge = gradient_edge(to_tensor(object.ptr(), "gradient_edge()"));
     return nb::make_tuple(nb::steal(wrap_node(edge.node)), edge.input);

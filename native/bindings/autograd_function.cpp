@@ -4,6 +4,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "bindings/autograd.h"
 #include "ops/functions.h"
@@ -46,7 +48,8 @@ class PythonNode final : public Node {
     nb::list gradients;
     for (size_t i = 0; i < outputs.size(); ++i) {
       Tensor gradient = incoming[i];
-      if (!gradient.defined() && context.materialize) gradient = zeros(outputs[i].sizes, outputs[i].dtype);
+      if (!gradient.defined() && context.materialize && !is_no_tensor(i))
+        gradient = zeros(outputs[i].sizes, outputs[i].dtype);
       gradients.append(nb::steal(wrap(gradient)));
     }
     nb::object result =
@@ -59,9 +62,19 @@ class PythonNode final : public Node {
     context.released = !context.saved.empty();
     context.saved.clear();
   }
+  /// Output `i` is something else than a tensor: its gradient is None.
+  void add_other_output() {
+    no_tensors_.push_back(outputs.size());
+    outputs.push_back({{0}, Dtype::F32});  // keeps the numbering
+  }
+
   void* python_context() const override { return context_.ptr(); }
 
  private:
+  bool is_no_tensor(size_t i) const {
+    return std::find(no_tensors_.begin(), no_tensors_.end(), i) != no_tensors_.end();
+  }
+
   void distribute(nb::handle result, Gradients& outgoing) {
     nb::tuple values = nb::isinstance<nb::tuple>(result)  ? nb::borrow<nb::tuple>(result)
                        : nb::isinstance<nb::list>(result) ? nb::tuple(result)
@@ -78,7 +91,8 @@ class PythonNode final : public Node {
       nb::handle value = values[argument_of_edge_[edge]];
       if (value.is_none() || !outgoing.wants(edge)) continue;
       if (!is_tensor(value.ptr()))
-        type_error(name_, ": expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ")");
+        runtime_error("expected Variable or None (got ", Py_TYPE(value.ptr())->tp_name, ") from the backward of ",
+                      name_);
       outgoing[edge] = unwrap(value.ptr());
     }
   }
@@ -87,6 +101,7 @@ class PythonNode final : public Node {
   nb::object context_, backward_;
   std::vector<int> argument_of_edge_;
   size_t arguments_;
+  std::vector<size_t> no_tensors_;
 };
 
 bool holds(const nb::object& tuple, PyObject* object) {
@@ -111,16 +126,16 @@ nb::object finish(const std::string& name, nb::object context_object, nb::object
   bool single = !nb::isinstance<nb::tuple>(output) && !nb::isinstance<nb::list>(output);
   nb::tuple outputs = single ? nb::make_tuple(output) : nb::tuple(output);
   bool record_it = needs_gradient(inputs);
-  Ref<Node> node;
+  Ref<PythonNode> node;
   if (record_it) {
-    node = Ref<Node>(new PythonNode(name, context_object, backward, positions, arguments.size()));
+    node = Ref<PythonNode>(new PythonNode(name, context_object, backward, positions, arguments.size()));
     for (const Tensor& input : inputs) node->edges.push_back(gradient_edge(input));
   }
 
   nb::list results;
   for (nb::handle item : outputs) {
     if (!is_tensor(item.ptr())) {
-      if (record_it) node->outputs.push_back({{0}, Dtype::F32});  // keeps the numbering of gradients: always None there
+      if (record_it) node->add_other_output();
       results.append(item);
       continue;
     }

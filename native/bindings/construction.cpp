@@ -172,8 +172,8 @@ class Reader {
 
   Dims shape_;
   Inference inference_;
-  bool requested_ = false;            // whether the caller named a dtype
-  Dtype target_ = Dtype::F32;         // of the result
+  bool requested_ = false;           // whether the caller named a dtype
+  Dtype target_ = Dtype::F32;        // of the result
   Dtype values_dtype_ = Dtype::F64;  // that the values are gathered in
   char* position_ = nullptr;
 };

@@ -215,7 +215,8 @@ Tensor take_capsule(PyObject* capsule) {
     if (sizes[i] > 0) last += (sizes[i] - 1) * strides[i];
   }
   size_t bytes = count_elements(sizes) ? static_cast<size_t>(last + 1) * item_size(dtype) : 0;
-  if (bytes && (reinterpret_cast<uintptr_t>(source.data) + source.byte_offset) % static_cast<uintptr_t>(alignment(dtype)))
+  if (bytes &&
+      (reinterpret_cast<uintptr_t>(source.data) + source.byte_offset) % static_cast<uintptr_t>(alignment(dtype)))
     runtime_error("from_dlpack: the memory is not aligned to its element size");
   PyCapsule_SetName(capsule, "used_dltensor");
   Ref<Storage> storage = Storage::borrow(static_cast<char*>(source.data) + source.byte_offset, bytes, [managed] {

@@ -38,6 +38,7 @@ bool keeps_dtype_of_out(std::string_view name) {
 
 /// Copies a result into the tensor given as out=, which takes its shape.
 void write_out(Tensor out, const Tensor& result, const char* name) {
+  if (!result.defined()) runtime_error(name, "(): the result is None, which cannot be written into out=");
   if (out.is_same(result)) return;
   check_writable(out, name);
   if (needs_gradient(out, result))
@@ -206,7 +207,13 @@ PyObject* schemas(PyObject* self, void*) {
   });
 }
 
-PyObject* reduce(PyObject* self, PyObject*) { return Py_NewRef(cast(self)->name); }
+/// Pickles by name: a function is found in its module, what is only a method is found in Tensor.
+PyObject* reduce(PyObject* self, PyObject*) {
+  const OperatorObject* operation = cast(self);
+  if (operation->operation->variants & kFunction) return Py_NewRef(operation->name);
+  PyObject* getattr = PyDict_GetItemString(PyEval_GetBuiltins(), "getattr");  // borrowed
+  return Py_BuildValue("O(OO)", getattr, tensor_type, operation->name);
+}
 
 PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OperatorObject, call), READONLY, nullptr},
                          {"__name__", T_OBJECT, offsetof(OperatorObject, name), READONLY, nullptr},

@@ -327,8 +327,8 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
   });
 }
 
-/// _become(cls): the object changes its class, as `x.__class__ = cls` would, which Python refuses between Tensor itself and a class
-/// written in Python although both lie alike in memory.
+/// _become(cls): the object changes its class, as `x.__class__ = cls` would, which Python refuses between Tensor itself
+/// and a class written in Python although both lie alike in memory.
 PyObject* become(PyObject* self, PyObject* cls) {
   return guarded([&]() -> PyObject* {
     auto* type = reinterpret_cast<PyTypeObject*>(cls);

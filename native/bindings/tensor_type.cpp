@@ -170,7 +170,8 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     } else if (count == 0) {
       made = empty({0}, default_dtype());
     } else if (count == 1 && !PyLong_Check(first) && Py_TYPE(first) != size_type) {
-      if (is_number(first) && !PyIndex_Check(first)) type_error("new(): data must be a sequence (got ", Py_TYPE(first)->tp_name, ")");
+      if (is_number(first) && !PyIndex_Check(first))
+        type_error("new(): data must be a sequence (got ", Py_TYPE(first)->tp_name, ")");
       made = tensor_from_data(first, default_dtype());
     } else {
       made = empty(count == 1 ? to_dims(first, "size") : to_dims(args, "size"), default_dtype());

@@ -1,4 +1,5 @@
 #include "base/processor.h"
+#include "kernel_levels.h"
 #include "kernels/table.h"
 
 #include <cstring>
@@ -6,38 +7,22 @@
 namespace ondol::kernel {
 
 // kernels/cpu/fill.cpp, compiled once per level.
-#if defined(__x86_64__)
-namespace v2 {
-void fill(Table& table);
-}
-namespace v3 {
-void fill(Table& table);
-}
-namespace v4 {
-void fill(Table& table);
-}
-#else
-namespace generic {
-void fill(Table& table);
-}
-#endif
+#define DECLARE_FILL(level) \
+  namespace level {         \
+  void fill(Table& table);  \
+  }
+ONDOL_EACH_LEVEL(DECLARE_FILL)
+#undef DECLARE_FILL
 
 namespace {
 
 Table choose() {
   Table chosen{};
-  const char* level = kernel_level();
-#if defined(__x86_64__)
-  if (std::strcmp(level, "v4") == 0)
-    v4::fill(chosen);
-  else if (std::strcmp(level, "v3") == 0)
-    v3::fill(chosen);
-  else
-    v2::fill(chosen);
-#else
-  (void)level;
-  generic::fill(chosen);
-#endif
+  const char* asked = kernel_level();
+#define FILL_IF_ASKED(level) \
+  if (std::strcmp(asked, #level) == 0) level::fill(chosen);
+  ONDOL_EACH_LEVEL(FILL_IF_ASKED)
+#undef FILL_IF_ASKED
   return chosen;
 }
 

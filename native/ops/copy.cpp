@@ -10,7 +10,9 @@
 namespace ondol {
 
 static Tensor copied(const Tensor& self, Dtype dtype, MemoryFormat format) {
-  Tensor result = format == MemoryFormat::Preserve ? empty_like(self, dtype) : empty_strided(self.sizes(), strides_for(self.sizes(), format), dtype);
+  Tensor result = format == MemoryFormat::Preserve
+                      ? empty_like(self, dtype)
+                      : empty_strided(self.sizes(), strides_for(self.sizes(), format), dtype);
   copy_elements(self, result);
   return result;
 }
@@ -24,7 +26,8 @@ static Tensor clone_as(const Tensor& self, std::optional<MemoryFormat> format) {
 Tensor clone(const Tensor& self) { return clone_as(self, std::nullopt); }
 
 Tensor contiguous(const Tensor& self, MemoryFormat format) {
-  if (format == MemoryFormat::Preserve) runtime_error("preserve memory format is unsupported by the contiguous operator");
+  if (format == MemoryFormat::Preserve)
+    runtime_error("preserve memory format is unsupported by the contiguous operator");
   return self.is_contiguous(format) ? self : clone_as(self, format);
 }
 
@@ -46,13 +49,16 @@ static Tensor to(const Tensor& self, std::optional<Dtype> dtype, bool, bool copy
     record("ToCopyBackward0", result, {self}, [](const Tensor& gradient, Gradients& in) { in[0] = gradient; });
   return result;
 }
-static Tensor to_given_dtype(const Tensor& self, Dtype dtype, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+static Tensor to_given_dtype(const Tensor& self, Dtype dtype, bool non_blocking, bool copy,
+                             std::optional<MemoryFormat> format) {
   return to(self, dtype, non_blocking, copy, format);
 }
-static Tensor to_device(const Tensor& self, std::monostate, std::optional<Dtype> dtype, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+static Tensor to_device(const Tensor& self, std::monostate, std::optional<Dtype> dtype, bool non_blocking, bool copy,
+                        std::optional<MemoryFormat> format) {
   return to(self, dtype, non_blocking, copy, format);
 }
-static Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy, std::optional<MemoryFormat> format) {
+static Tensor to_other(const Tensor& self, const Tensor& other, bool non_blocking, bool copy,
+                       std::optional<MemoryFormat> format) {
   return to(self, other.dtype(), non_blocking, copy, format);
 }
 template <Dtype dtype>
@@ -62,7 +68,8 @@ Tensor cast_to(const Tensor& self, std::optional<MemoryFormat> format) {
 
 Tensor& copy_(Tensor& self, const Tensor& source) {
   if (broadcast_shapes(source.sizes(), self.sizes()) != self.sizes())
-    shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", broadcast_shapes(source.sizes(), self.sizes()));
+    shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ",
+                broadcast_shapes(source.sizes(), self.sizes()));
   if (self.is_same(source)) {  // changes nothing, but counts as a change
     self.bump_version();
     return self;
@@ -87,9 +94,11 @@ static Tensor copy_operation(const Tensor& self, const Tensor& source, bool) {
 }
 
 Tensor& fill_(Tensor& self, const Tensor& value) {
-  if (value.ndim() != 0) runtime_error("fill_ only supports 0-dimension value tensor but got tensor with ", value.ndim(), " dimensions.");
+  if (value.ndim() != 0)
+    runtime_error("fill_ only supports 0-dimension value tensor but got tensor with ", value.ndim(), " dimensions.");
   if (needs_gradient(self) || needs_gradient(value)) return copy_(self, value);
-  if (value.impl()->wrapped_number) check_fits(element(value), self.dtype());
+  if (value.impl()->wrapped_number)
+    check_fits(element(value), self.dtype());
   else if (is_complex(value.dtype()) && !is_complex(self.dtype()))
     runtime_error("value cannot be converted to type ", name(self.dtype()), " without overflow");
   copy_elements(value, self);
@@ -129,7 +138,8 @@ void resize_(Tensor& self, const Dims& sizes) {
     if (size < 0) runtime_error("resize_(): sizes must not be negative, got ", sizes);
   TensorImpl* impl = self.impl();
   int64_t needed, count = count_elements(sizes);
-  if (__builtin_add_overflow(impl->offset, count, &needed) || __builtin_mul_overflow(needed, static_cast<int64_t>(item_size(impl->dtype)), &needed))
+  if (__builtin_add_overflow(impl->offset, count, &needed) ||
+      __builtin_mul_overflow(needed, static_cast<int64_t>(item_size(impl->dtype)), &needed))
     runtime_error("Storage size calculation overflowed with sizes=", sizes);
   if (static_cast<size_t>(needed) > impl->storage->bytes()) impl->storage->resize(static_cast<size_t>(needed));
   impl->set_geometry(sizes, contiguous_strides(sizes), impl->offset);
@@ -148,7 +158,8 @@ Tensor cat(const std::vector<Tensor>& all, int64_t dim) {
   if (all.empty()) value_error("torch.cat(): expected a non-empty list of Tensors");
   std::vector<Tensor> tensors;  // a 1-d tensor without elements fits anything, for history's sake
   for (const Tensor& tensor : all) {
-    if (tensor.ndim() == 0) runtime_error("zero-dimensional tensor (at position ", &tensor - all.data(), ") cannot be concatenated");
+    if (tensor.ndim() == 0)
+      runtime_error("zero-dimensional tensor (at position ", &tensor - all.data(), ") cannot be concatenated");
     if (tensor.sizes() != Dims{0}) tensors.push_back(tensor);
   }
   Dtype dtype = promote(all);
@@ -160,11 +171,13 @@ Tensor cat(const std::vector<Tensor>& all, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Dims& each = tensors[i].sizes();
     if (each.size() != model.size())
-      shape_error("Tensors must have same number of dimensions: got ", model.size(), " and ", each.size(), " (cat: shapes ", model, " and ", each, ")");
+      shape_error("Tensors must have same number of dimensions: got ", model.size(), " and ", each.size(),
+                  " (cat: shapes ", model, " and ", each, ")");
     for (size_t d = 0; d < each.size(); ++d)
       if (static_cast<int64_t>(d) != dim && each[d] != model[d])
-        shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", model[d], " but got size ", each[d],
-                    " for tensor number ", i, " in the list. (cat: shapes ", model, " and ", each, ")");
+        shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", model[d],
+                    " but got size ", each[d], " for tensor number ", i, " in the list. (cat: shapes ", model, " and ",
+                    each, ")");
     sizes[dim] += each[dim];
     lengths.push_back(each[dim]);
   }
@@ -194,7 +207,8 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   std::vector<Tensor> raised;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].sizes() != tensors[0].sizes())
-      shape_error("stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ", tensors[i].sizes(), " at entry ", i);
+      shape_error("stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
+                  tensors[i].sizes(), " at entry ", i);
     raised.push_back(unsqueeze(tensors[i], dim));
   }
   return cat(raised, dim);
@@ -203,7 +217,9 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
 /// The tensor laid out as tiles.
 static Tensor repeat(const Tensor& self, const Dims& repeats) {
   if (repeats.size() < self.sizes().size())
-    runtime_error("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor (repeats ", repeats, ", sizes ", self.sizes(), ")");
+    runtime_error(
+        "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor (repeats ", repeats,
+        ", sizes ", self.sizes(), ")");
   // As [r0, s0, r1, s1, ...]: expand over the r, then merge each pair.
   Dims with_ones, expanded, merged;
   size_t shift = repeats.size() - self.sizes().size();
@@ -215,7 +231,8 @@ static Tensor repeat(const Tensor& self, const Dims& repeats) {
     expanded.push_back(repeats[i]);
     expanded.push_back(size);
     merged.push_back(repeats[i]);
-    if (__builtin_mul_overflow(repeats[i], size, &merged[i])) runtime_error("repeat(): the sizes of ", self.sizes(), " repeated ", repeats, " times do not fit in 64 bits");
+    if (__builtin_mul_overflow(repeats[i], size, &merged[i]))
+      runtime_error("repeat(): the sizes of ", self.sizes(), " repeated ", repeats, " times do not fit in 64 bits");
   }
   return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
 }
@@ -228,9 +245,18 @@ static Tensor tile(const Tensor& self, const Dims& repeats) {
 void register_copy(Registry& r) {
   r.add("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", clone_as);
   r.add("contiguous(Tensor self, *, MemoryFormat memory_format=contiguous_format) -> Tensor", contiguous, kMethod);
-  r.add("to.device(Tensor self, Device? device=None, ScalarType? dtype=None, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_device, kMethod);
-  r.add("to.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_given_dtype, kMethod);
-  r.add("to.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, MemoryFormat? memory_format=None) -> Tensor", to_other, kMethod);
+  r.add(
+      "to.device(Tensor self, Device? device=None, ScalarType? dtype=None, bool non_blocking=False, bool copy=False, "
+      "*, MemoryFormat? memory_format=None) -> Tensor",
+      to_device, kMethod);
+  r.add(
+      "to.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, *, MemoryFormat? "
+      "memory_format=None) -> Tensor",
+      to_given_dtype, kMethod);
+  r.add(
+      "to.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, MemoryFormat? "
+      "memory_format=None) -> Tensor",
+      to_other, kMethod);
   r.add("float(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F32>, kMethod);
   r.add("double(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F64>, kMethod);
   r.add("half(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::F16>, kMethod);

@@ -61,13 +61,20 @@ Scalar element(const Tensor& tensor) {
   Tensor one;
   Dtype dtype = tensor.dtype();
   Category kind = category(dtype);
-  one = empty({}, kind == Category::Bool ? Dtype::Bool : kind == Category::Integral ? Dtype::I64 : kind == Category::Floating ? Dtype::F64 : Dtype::C128);
+  one = empty({}, kind == Category::Bool       ? Dtype::Bool
+                  : kind == Category::Integral ? Dtype::I64
+                  : kind == Category::Floating ? Dtype::F64
+                                               : Dtype::C128);
   copy_elements(alias(tensor, {}, {}, tensor.impl()->offset), one);
   switch (kind) {
-    case Category::Bool: return Scalar(*one.data<bool>());
-    case Category::Integral: return Scalar(*one.data<int64_t>());
-    case Category::Floating: return Scalar(*one.data<double>());
-    default: return Scalar(*one.data<c128>());
+    case Category::Bool:
+      return Scalar(*one.data<bool>());
+    case Category::Integral:
+      return Scalar(*one.data<int64_t>());
+    case Category::Floating:
+      return Scalar(*one.data<double>());
+    default:
+      return Scalar(*one.data<c128>());
   }
 }
 
@@ -81,7 +88,8 @@ Tensor arange(int64_t end) {
 static Dtype or_default(std::optional<Dtype> dtype) { return dtype.value_or(default_dtype()); }
 
 static Tensor make_empty(const Dims& size, std::optional<MemoryFormat> format, std::optional<Dtype> dtype) {
-  if (format && *format != MemoryFormat::Preserve) return empty_strided(size, strides_for(size, *format), or_default(dtype));
+  if (format && *format != MemoryFormat::Preserve)
+    return empty_strided(size, strides_for(size, *format), or_default(dtype));
   return empty(size, or_default(dtype));
 }
 static Tensor make_zeros(const Dims& size, std::optional<Dtype> dtype) { return zeros(size, or_default(dtype)); }
@@ -91,12 +99,17 @@ static Tensor make_full(const Dims& size, const Tensor& value, std::optional<Dty
   Scalar number = element(value);
   return full(size, number, dtype.value_or(number.dtype(default_dtype())));
 }
-static Tensor make_empty_strided(const Dims& size, const Dims& stride, std::optional<Dtype> dtype) { return empty_strided(size, stride, or_default(dtype)); }
-static Tensor make_scalar_tensor(const Scalar& s, std::optional<Dtype> dtype) { return scalar_tensor(s, or_default(dtype)); }
+static Tensor make_empty_strided(const Dims& size, const Dims& stride, std::optional<Dtype> dtype) {
+  return empty_strided(size, stride, or_default(dtype));
+}
+static Tensor make_scalar_tensor(const Scalar& s, std::optional<Dtype> dtype) {
+  return scalar_tensor(s, or_default(dtype));
+}
 
 static Tensor like(const Tensor& model, std::optional<MemoryFormat> format, std::optional<Dtype> dtype) {
   Dtype type = dtype.value_or(model.dtype());
-  if (format && *format != MemoryFormat::Preserve) return empty_strided(model.sizes(), strides_for(model.sizes(), *format), type);
+  if (format && *format != MemoryFormat::Preserve)
+    return empty_strided(model.sizes(), strides_for(model.sizes(), *format), type);
   return empty_like(model, type);
 }
 static Tensor fill_with(Tensor result, const Scalar& value) {
@@ -104,15 +117,32 @@ static Tensor fill_with(Tensor result, const Scalar& value) {
   copy_elements(wrapped_number(value), result);
   return result;
 }
-static Tensor make_zeros_like(const Tensor& m, std::optional<MemoryFormat> f, std::optional<Dtype> d) { return fill_with(like(m, f, d), 0); }
-static Tensor make_ones_like(const Tensor& m, std::optional<MemoryFormat> f, std::optional<Dtype> d) { return fill_with(like(m, f, d), 1); }
-static Tensor make_full_like(const Tensor& m, const Scalar& value, std::optional<MemoryFormat> f, std::optional<Dtype> d) { return fill_with(like(m, f, d), value); }
+static Tensor make_zeros_like(const Tensor& m, std::optional<MemoryFormat> f, std::optional<Dtype> d) {
+  return fill_with(like(m, f, d), 0);
+}
+static Tensor make_ones_like(const Tensor& m, std::optional<MemoryFormat> f, std::optional<Dtype> d) {
+  return fill_with(like(m, f, d), 1);
+}
+static Tensor make_full_like(const Tensor& m, const Scalar& value, std::optional<MemoryFormat> f,
+                             std::optional<Dtype> d) {
+  return fill_with(like(m, f, d), value);
+}
 
-static Tensor new_empty(const Tensor& m, const Dims& size, std::optional<Dtype> d) { return empty(size, d.value_or(m.dtype())); }
-static Tensor new_zeros(const Tensor& m, const Dims& size, std::optional<Dtype> d) { return zeros(size, d.value_or(m.dtype())); }
-static Tensor new_ones(const Tensor& m, const Dims& size, std::optional<Dtype> d) { return ones(size, d.value_or(m.dtype())); }
-static Tensor new_full(const Tensor& m, const Dims& size, const Scalar& value, std::optional<Dtype> d) { return full(size, value, d.value_or(m.dtype())); }
-static Tensor new_empty_strided(const Tensor& m, const Dims& size, const Dims& stride, std::optional<Dtype> d) { return empty_strided(size, stride, d.value_or(m.dtype())); }
+static Tensor new_empty(const Tensor& m, const Dims& size, std::optional<Dtype> d) {
+  return empty(size, d.value_or(m.dtype()));
+}
+static Tensor new_zeros(const Tensor& m, const Dims& size, std::optional<Dtype> d) {
+  return zeros(size, d.value_or(m.dtype()));
+}
+static Tensor new_ones(const Tensor& m, const Dims& size, std::optional<Dtype> d) {
+  return ones(size, d.value_or(m.dtype()));
+}
+static Tensor new_full(const Tensor& m, const Dims& size, const Scalar& value, std::optional<Dtype> d) {
+  return full(size, value, d.value_or(m.dtype()));
+}
+static Tensor new_empty_strided(const Tensor& m, const Dims& size, const Dims& stride, std::optional<Dtype> d) {
+  return empty_strided(size, stride, d.value_or(m.dtype()));
+}
 
 /// How many of start, start + step, ... come before end.
 static int64_t count_of_steps(const Scalar& start, const Scalar& end, const Scalar& step) {
@@ -122,7 +152,8 @@ static int64_t count_of_steps(const Scalar& start, const Scalar& end, const Scal
 }
 /// The same in integers, where doubles would round beyond 2^53.
 static int64_t count_of_integers(int64_t start, int64_t end, int64_t step) {
-  uint64_t distance = step > 0 ? static_cast<uint64_t>(end) - static_cast<uint64_t>(start) : static_cast<uint64_t>(start) - static_cast<uint64_t>(end);
+  uint64_t distance = step > 0 ? static_cast<uint64_t>(end) - static_cast<uint64_t>(start)
+                               : static_cast<uint64_t>(start) - static_cast<uint64_t>(end);
   uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
   uint64_t count = distance / stride + (distance % stride != 0);
   if (count > static_cast<uint64_t>(INT64_MAX)) runtime_error("invalid size, possible overflow?");
@@ -134,13 +165,15 @@ static Tensor make_arange(const Scalar& start, const Scalar& end, const Scalar& 
   bool integral = start.is_integral() && end.is_integral() && step.is_integral();
   Dtype dtype = requested.value_or(integral ? Dtype::I64 : default_dtype());
   if (step.to_double() == 0) runtime_error("step must be nonzero");
-  if (!std::isfinite(start.to_double()) || !std::isfinite(end.to_double()) || std::isnan(step.to_double())) runtime_error("unsupported range: ", start, " -> ", end);
+  if (!std::isfinite(start.to_double()) || !std::isfinite(end.to_double()) || std::isnan(step.to_double()))
+    runtime_error("unsupported range: ", start, " -> ", end);
   if ((step.to_double() > 0) != (end.to_double() >= start.to_double()) && end.to_double() != start.to_double())
     runtime_error("upper bound and lower bound inconsistent with step sign");
   if (integral || is_integral(dtype)) {
     int64_t first = start.to_int(), by = step.to_int();
     if (by == 0) runtime_error("step must be nonzero");
-    Tensor values = empty({integral ? count_of_integers(first, end.to_int(), by) : count_of_steps(start, end, step)}, Dtype::I64);
+    Tensor values =
+        empty({integral ? count_of_integers(first, end.to_int(), by) : count_of_steps(start, end, step)}, Dtype::I64);
     auto* v = values.data<int64_t>();
     for (int64_t i = 0, value = first; i < values.numel(); ++i) {
       v[i] = value;
@@ -154,7 +187,9 @@ static Tensor make_arange(const Scalar& start, const Scalar& end, const Scalar& 
   return to_dtype(values, dtype);
 }
 static Tensor arange_end(const Scalar& end, std::optional<Dtype> dtype) { return make_arange(0, end, 1, dtype); }
-static Tensor arange_start(const Scalar& start, const Scalar& end, std::optional<Dtype> dtype) { return make_arange(start, end, 1, dtype); }
+static Tensor arange_start(const Scalar& start, const Scalar& end, std::optional<Dtype> dtype) {
+  return make_arange(start, end, 1, dtype);
+}
 
 /// Computed from both ends towards the middle, as PyTorch does, so that the last value is exact.
 template <class T>
@@ -162,32 +197,41 @@ static Tensor fill_linspace(T start, T end, int64_t steps, Dtype compute) {
   Tensor values = empty({steps}, compute);
   auto* v = values.data<T>();
   T step = steps > 1 ? (end - start) / static_cast<T>(steps - 1) : T(0);
-  for (int64_t i = 0; i < steps; ++i) v[i] = i < steps / 2 ? start + step * static_cast<T>(i) : end - step * static_cast<T>(steps - 1 - i);
+  for (int64_t i = 0; i < steps; ++i)
+    v[i] = i < steps / 2 ? start + step * static_cast<T>(i) : end - step * static_cast<T>(steps - 1 - i);
   if (steps == 1) v[0] = start;
   return values;
 }
 static Tensor linspace_values(const Scalar& start, const Scalar& end, int64_t steps, Dtype dtype) {
   if (steps < 0) runtime_error("number of steps must be non-negative");
-  if (start.is_complex() || end.is_complex() || is_complex(dtype)) return fill_linspace<c128>(start.to_complex(), end.to_complex(), steps, Dtype::C128);
-  if (dtype == Dtype::F32) return fill_linspace<float>(static_cast<float>(start.to_double()), static_cast<float>(end.to_double()), steps, Dtype::F32);
+  if (start.is_complex() || end.is_complex() || is_complex(dtype))
+    return fill_linspace<c128>(start.to_complex(), end.to_complex(), steps, Dtype::C128);
+  if (dtype == Dtype::F32)
+    return fill_linspace<float>(static_cast<float>(start.to_double()), static_cast<float>(end.to_double()), steps,
+                                Dtype::F32);
   return fill_linspace<double>(start.to_double(), end.to_double(), steps, Dtype::F64);
 }
 static Dtype range_dtype(const Tensor& start, const Tensor& end, std::optional<Dtype> dtype) {
   bool complex = is_complex(start.dtype()) || is_complex(end.dtype());
-  if (complex && dtype && !is_complex(*dtype)) runtime_error("torch.linspace(): inferred dtype ComplexFloat can't be safely cast to passed dtype ", name(*dtype));
+  if (complex && dtype && !is_complex(*dtype))
+    runtime_error("torch.linspace(): inferred dtype ComplexFloat can't be safely cast to passed dtype ", name(*dtype));
   return dtype.value_or(complex ? to_complex(default_dtype()) : default_dtype());
 }
 static Scalar end_point(const Tensor& value, const char* what) {
-  if (value.ndim() != 0) runtime_error("linspace only supports 0-dimensional start and end tensors, but got ", what, " with ", value.ndim(), " dimension(s).");
+  if (value.ndim() != 0)
+    runtime_error("linspace only supports 0-dimensional start and end tensors, but got ", what, " with ", value.ndim(),
+                  " dimension(s).");
   return element(value);
 }
 static Tensor linspace(const Tensor& start, const Tensor& end, int64_t steps, std::optional<Dtype> requested) {
   Dtype dtype = range_dtype(start, end, requested);
   return to_dtype(linspace_values(end_point(start, "start"), end_point(end, "end"), steps, dtype), dtype);
 }
-static Tensor logspace(const Tensor& start, const Tensor& end, int64_t steps, double base, std::optional<Dtype> requested) {
+static Tensor logspace(const Tensor& start, const Tensor& end, int64_t steps, double base,
+                       std::optional<Dtype> requested) {
   Dtype dtype = range_dtype(start, end, requested);
-  Tensor exponents = linspace_values(end_point(start, "start"), end_point(end, "end"), steps, is_integral(dtype) ? Dtype::F64 : dtype);
+  Tensor exponents =
+      linspace_values(end_point(start, "start"), end_point(end, "end"), steps, is_integral(dtype) ? Dtype::F64 : dtype);
   return to_dtype(pow(wrapped_number(base), exponents), dtype);
 }
 
@@ -212,7 +256,8 @@ void register_creation(Registry& r) {
   r.add("empty_like(Tensor self, *, MemoryFormat? memory_format=None, FACTORY) -> Tensor", like, kFunction);
   r.add("zeros_like(Tensor self, *, MemoryFormat? memory_format=None, FACTORY) -> Tensor", make_zeros_like, kFunction);
   r.add("ones_like(Tensor self, *, MemoryFormat? memory_format=None, FACTORY) -> Tensor", make_ones_like, kFunction);
-  r.add("full_like(Tensor self, Scalar fill_value, *, MemoryFormat? memory_format=None, FACTORY) -> Tensor", make_full_like, kFunction);
+  r.add("full_like(Tensor self, Scalar fill_value, *, MemoryFormat? memory_format=None, FACTORY) -> Tensor",
+        make_full_like, kFunction);
   r.add("new_empty(Tensor self, int[] size, *, FACTORY) -> Tensor", new_empty, kMethod);
   r.add("new_zeros(Tensor self, int[] size, *, FACTORY) -> Tensor", new_zeros, kMethod);
   r.add("new_ones(Tensor self, int[] size, *, FACTORY) -> Tensor", new_ones, kMethod);

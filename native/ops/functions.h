@@ -144,7 +144,8 @@ Tensor sum_to_size(const Tensor& self, const Dims& sizes);
 Tensor mean(const Tensor& self, const Dims& dims, bool keepdim);
 bool has_nan(const Tensor& self);
 
-Tensor vector_norm(const Tensor& self, const Scalar& order, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype);
+Tensor vector_norm(const Tensor& self, const Scalar& order, std::optional<Dims> dims, bool keepdim,
+                   std::optional<Dtype> dtype);
 Tensor logsumexp(const Tensor& self, const Dims& dims, bool keepdim = false);
 Tensor softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
 Tensor log_softmax(const Tensor& self, int64_t dim, std::optional<Dtype> dtype = std::nullopt);
@@ -156,7 +157,8 @@ Tensor flip(const Tensor& self, const Dims& dims);
 Tensor amax(const Tensor& self, const Dims& dims, bool keepdim = false);
 Tensor amin(const Tensor& self, const Dims& dims, bool keepdim = false);
 /// Gives `values`, which are the elements of self at `indices` along dim, the derivative of that choice.
-void record_selection(const char* node, Tensor& values, const Tensor& self, int64_t dim, const Tensor& indices, bool keepdim);
+void record_selection(const char* node, Tensor& values, const Tensor& self, int64_t dim, const Tensor& indices,
+                      bool keepdim);
 
 // products
 Tensor matmul(const Tensor& self, const Tensor& other);
@@ -178,8 +180,8 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& index, const Te
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index, bool sparse_grad = false);
 Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
 Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source);
-Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
-                      bool include_self = true);
+Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
+                      std::string_view reduce, bool include_self = true);
 Tensor take(const Tensor& self, const Tensor& index);
 Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate);
 /// Positions in a flat tensor of `count` elements, negative ones counted from the end; raises IndexError on others.

@@ -8,25 +8,34 @@ namespace ondol {
 
 void check_writable(const Tensor& self, const char* operation) {
   if (!self.storage()->writable())
-    runtime_error(operation, ": the memory of this tensor is read-only (it was borrowed from a read-only array); clone() it first");
+    runtime_error(
+        operation,
+        ": the memory of this tensor is read-only (it was borrowed from a read-only array); clone() it first");
   if (repeats_elements(self))
-    runtime_error("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
-                  "tensor before performing the operation. (", operation, " on sizes ", self.sizes(), ", strides ", self.strides(), ")");
+    runtime_error(
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+        "Please clone() the "
+        "tensor before performing the operation. (",
+        operation, " on sizes ", self.sizes(), ", strides ", self.strides(), ")");
 }
 
 void check_in_place(const Tensor& self, const char* operation) {
   check_writable(self, operation);
   if (self.impl()->inference && !GradMode::inference())
-    runtime_error("Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before "
-                  "doing inplace update.");
+    runtime_error(
+        "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+        "tensor before "
+        "doing inplace update.");
   if (!GradMode::enabled()) return;
   if (self.impl()->requires_grad && self.is_leaf())
-    runtime_error("a leaf Variable that requires grad is being used in an in-place operation. (", operation, "; use torch.no_grad() to change a "
+    runtime_error("a leaf Variable that requires grad is being used in an in-place operation. (", operation,
+                  "; use torch.no_grad() to change a "
                   "parameter, or an operation that makes a new tensor)");
   if (self.is_view()) {
     Tensor base(self.impl()->base);
     if (base.impl()->requires_grad && base.is_leaf())
-      runtime_error("a view of a leaf Variable that requires grad is being used in an in-place operation. (", operation, ")");
+      runtime_error("a view of a leaf Variable that requires grad is being used in an in-place operation. (", operation,
+                    ")");
   }
 }
 
@@ -62,15 +71,19 @@ void rebase_history(Tensor& self, const Tensor& result) {
     return;
   }
   if (impl->opaque_view)
-    not_implemented("an in-place change of a view with another dtype (view(dtype), view_as_real, real, imag) cannot be recorded; use an "
-                    "operation that makes a new tensor, or torch.no_grad()");
+    not_implemented(
+        "an in-place change of a view with another dtype (view(dtype), view_as_real, real, imag) cannot be recorded; "
+        "use an "
+        "operation that makes a new tensor, or torch.no_grad()");
   // The base is now: what it was, with the window replaced by the result. The view is that window of it.
   Tensor base(impl->base);
   Dims sizes = impl->sizes, strides = impl->strides, base_sizes = base.sizes(), base_strides = base.strides();
   int64_t offset = impl->offset, base_offset = base.impl()->offset;
   Tensor history = detach(base);
   record("CopySlices", history, {base, result}, [=](const Tensor& gradient, Gradients& in) {
-    if (in.wants(0)) in[0] = as_strided_scatter(gradient, zeros(sizes, gradient.dtype()), base_sizes, base_strides, base_offset, sizes, strides, offset);
+    if (in.wants(0))
+      in[0] = as_strided_scatter(gradient, zeros(sizes, gradient.dtype()), base_sizes, base_strides, base_offset, sizes,
+                                 strides, offset);
     if (in.wants(1)) in[1] = as_strided_gather(gradient, base_sizes, base_strides, base_offset, sizes, strides, offset);
   });
   rebase_history(base, history);
@@ -102,9 +115,11 @@ void finish_in_place(Tensor& self, const Tensor& result, const char* operation) 
   bool there = result.ref() == self.ref();
   if (!there) {
     if (!can_cast(result.dtype(), self.dtype()))
-      runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ", torch_name(self.dtype()));
+      runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
+                    torch_name(self.dtype()));
     if (result.sizes() != self.sizes())
-      shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes(), " (", operation, ")");
+      shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes(), " (",
+                  operation, ")");
     copy_elements(result, self);
   }
   self.bump_version();

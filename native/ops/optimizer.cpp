@@ -139,12 +139,14 @@ double advance(const Tensor& step) {
   return *step.data<float>() += 1;
 }
 
-bool sgd_(const Tensors& parameters, const Tensors& gradients, const Tensors& momentum_buffers, double lr,
-          double momentum, double dampening, double weight_decay, bool nesterov, bool maximize) {
+bool sgd_(const Tensors& parameters, const Tensors& gradients, const Tensors& momentum_buffers, const Dims& are_new,
+          double lr, double momentum, double dampening, double weight_decay, bool nesterov, bool maximize) {
   Step step(parameters, gradients, {&momentum_buffers});
-  if (!step.is_covered() || (momentum != 0 && momentum_buffers.size() != parameters.size())) return false;
+  size_t buffers = momentum != 0 ? parameters.size() : 0;
+  if (momentum_buffers.size() != buffers || are_new.size() != buffers || !step.is_covered()) return false;
   kernel::SgdStep settings{lr, momentum, dampening, weight_decay, nesterov, maximize, false};
-  step.run([&](size_t, const Entry& entry) {
+  step.run([&](size_t i, const Entry& entry) {
+    settings.first = buffers != 0 && are_new[i] != 0;
     with_kernels(entry, [&]<class T>(const auto& kernels, T* p, const T* g) {
       kernels.sgd(entry.n, settings, p, g, entry.state_at<T>(0));
     });
@@ -247,8 +249,8 @@ bool scale_(const Tensors& tensors, double factor) {
 
 void register_optimizer(Registry& r) {
   r.add(
-      "optim.sgd_(Tensor[] params, Tensor[] grads, Tensor?[] momentum_buffers, float lr, float momentum, float "
-      "dampening, float weight_decay, bool nesterov, bool maximize) -> bool",
+      "optim.sgd_(Tensor[] params, Tensor[] grads, Tensor[] momentum_buffers, int[] are_new, float lr, float momentum, "
+      "float dampening, float weight_decay, bool nesterov, bool maximize) -> bool",
       sgd_);
   r.add(
       "optim.adam_(Tensor[] params, Tensor[] grads, Tensor[] exp_avgs, Tensor[] exp_avg_sqs, Tensor[] max_exp_avg_sqs, "

@@ -97,7 +97,9 @@ Dtype sum_dtype(const Tensor& self, std::optional<Dtype> dtype) {
   return dtype.value_or(is_integral(self.dtype()) ? Dtype::I64 : self.dtype());
 }
 
-Tensor sum_all(const Tensor& self, std::optional<Dtype> dtype) { return sum_as(self, {}, false, sum_dtype(self, dtype), "SumBackward0"); }
+Tensor sum_all(const Tensor& self, std::optional<Dtype> dtype) {
+  return sum_as(self, {}, false, sum_dtype(self, dtype), "SumBackward0");
+}
 Tensor sum_dims(const Tensor& self, std::optional<Dims> dims, bool keepdim, std::optional<Dtype> dtype) {
   return sum_as(self, dims.value_or(Dims{}), keepdim, sum_dtype(self, dtype));
 }

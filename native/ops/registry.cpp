@@ -17,9 +17,9 @@ Operation* Registry::find(std::string_view scope, std::string_view name) {
 void Registry::insert(std::string_view text, unsigned extra_variants, void* function, size_t arity,
                       void (*call)(void*, Value*, Value&)) {
   Schema schema = parse_schema(text);
-  size_t expected = schema.parameters.size() - (schema.factory ? 4 : 0);  // layout, device, pin_memory, requires_grad stay outside
-  if (expected != arity)
-    runtime_error("schema ", text, " has ", expected, " parameters, its function takes ", arity);
+  size_t expected =
+      schema.parameters.size() - (schema.factory ? 4 : 0);  // layout, device, pin_memory, requires_grad stay outside
+  if (expected != arity) runtime_error("schema ", text, " has ", expected, " parameters, its function takes ", arity);
   unsigned variants = extra_variants;
   bool method = !schema.parameters.empty() && schema.parameters[0].name == "self";
   if (!(variants & (kFunction | kMethod))) variants |= method ? kFunction | kMethod : kFunction;

@@ -14,15 +14,15 @@
 namespace ondol {
 
 /// One argument or result on its way between Python and an operation.
-using Value = std::variant<std::monostate, bool, int64_t, double, Scalar, Dtype, MemoryFormat, std::string_view, Generator*, Tensor,
-                           Dims, std::vector<Tensor>, std::vector<double>>;
+using Value = std::variant<std::monostate, bool, int64_t, double, Scalar, Dtype, MemoryFormat, std::string_view,
+                           Generator*, Tensor, Dims, std::vector<Tensor>, std::vector<double>>;
 
 /// How an operation may be called beside as a function.
 enum Variant : unsigned {
   kFunction = 1,
   kMethod = 2,
-  /// Has a form `name_` that changes self: made from the operation itself, which computes straight into self when nothing is recorded. Only
-  /// for operations that end in one pointwise formula.
+  /// Has a form `name_` that changes self: made from the operation itself, which computes straight into self when
+  /// nothing is recorded. Only for operations that end in one pointwise formula.
   kInPlace = 4,
   /// The same for all other operations: computes, then copies into self.
   kInPlaceByCopy = 8,
@@ -78,8 +78,10 @@ struct Take<std::string> {
 template <class T>
 void give(Value& result, T&& value) {
   using Plain = std::remove_cvref_t<T>;
-  if constexpr (std::is_same_v<Plain, int>) result = static_cast<int64_t>(value);
-  else result = std::forward<T>(value);
+  if constexpr (std::is_same_v<Plain, int>)
+    result = static_cast<int64_t>(value);
+  else
+    result = std::forward<T>(value);
 }
 template <class... T>
 void give(Value& result, std::tuple<T...>&& values) {
@@ -99,14 +101,16 @@ void call_with(R (*function)(A...), Value* arguments, Value& result, std::index_
 /// The list of all operations, filled once by register_all.
 class Registry {
  public:
-  /// Registers a C++ function under a schema; its parameters must be the schema's (without those of FACTORY but dtype, which comes last as
-  /// std::optional<Dtype>), in order. Types: Tensor (undefined for None), Scalar, int64_t, double, bool, Dims, Dtype, MemoryFormat, Generator*,
-  /// std::string_view, std::vector<Tensor>, std::vector<double>, and std::optional of those for "?".
+  /// Registers a C++ function under a schema; its parameters must be the schema's (without those of FACTORY but dtype,
+  /// which comes last as std::optional<Dtype>), in order. Types: Tensor (undefined for None), Scalar, int64_t, double,
+  /// bool, Dims, Dtype, MemoryFormat, Generator*, std::string_view, std::vector<Tensor>, std::vector<double>, and
+  /// std::optional of those for "?".
   template <class R, class... A>
   void add(std::string_view schema, R (*function)(A...), unsigned extra_variants = 0) {
-    insert(schema, extra_variants, reinterpret_cast<void*>(function), sizeof...(A), [](void* f, Value* arguments, Value& result) {
-      detail::call_with(reinterpret_cast<R (*)(A...)>(f), arguments, result, std::index_sequence_for<A...>{});
-    });
+    insert(schema, extra_variants, reinterpret_cast<void*>(function), sizeof...(A),
+           [](void* f, Value* arguments, Value& result) {
+             detail::call_with(reinterpret_cast<R (*)(A...)>(f), arguments, result, std::index_sequence_for<A...>{});
+           });
   }
   /// Another name for all that is registered under the first.
   void alias(std::string_view name, std::string_view existing);
@@ -147,7 +151,8 @@ class Original {
   const Tensor tensor;
 };
 
-/// Checks that `self` may be changed in place, puts `result` into it (unless it is there already), and gives it the result's history.
+/// Checks that `self` may be changed in place, puts `result` into it (unless it is there already), and gives it the
+/// result's history.
 void finish_in_place(Tensor& self, const Tensor& result, const char* operation);
 
 }  // namespace ondol

@@ -40,12 +40,19 @@ bool take_suffix(std::string_view& text, std::string_view suffix) {
 }
 
 void read_type(Parameter& parameter, std::string_view type, std::string_view schema) {
-  static const std::map<std::string_view, Kind> scalars = {
-      {"Tensor", Kind::Tensor},   {"Tensor|Scalar", Kind::Operand}, {"Scalar", Kind::Scalar},
-      {"int", Kind::Int},         {"SymInt", Kind::Int},            {"float", Kind::Float},
-      {"bool", Kind::Bool},       {"str", Kind::String},            {"ScalarType", Kind::Dtype},
-      {"Generator", Kind::Generator}, {"MemoryFormat", Kind::MemoryFormat}, {"Layout", Kind::Layout},
-      {"Device", Kind::Device}};
+  static const std::map<std::string_view, Kind> scalars = {{"Tensor", Kind::Tensor},
+                                                           {"Tensor|Scalar", Kind::Operand},
+                                                           {"Scalar", Kind::Scalar},
+                                                           {"int", Kind::Int},
+                                                           {"SymInt", Kind::Int},
+                                                           {"float", Kind::Float},
+                                                           {"bool", Kind::Bool},
+                                                           {"str", Kind::String},
+                                                           {"ScalarType", Kind::Dtype},
+                                                           {"Generator", Kind::Generator},
+                                                           {"MemoryFormat", Kind::MemoryFormat},
+                                                           {"Layout", Kind::Layout},
+                                                           {"Device", Kind::Device}};
   if (size_t mark = type.find("(a"); mark != type.npos) type = type.substr(0, mark);  // alias annotations
   parameter.optional = take_suffix(type, "?");
   if (size_t bracket = type.find('['); bracket != type.npos) {
@@ -53,10 +60,14 @@ void read_type(Parameter& parameter, std::string_view type, std::string_view sch
     if (!inside.empty()) parameter.length = std::stoi(std::string(inside));
     type = type.substr(0, bracket);
     parameter.optional_items = take_suffix(type, "?");
-    if (type == "Tensor") parameter.kind = Kind::Tensors;
-    else if (type == "int" || type == "SymInt") parameter.kind = Kind::Ints;
-    else if (type == "float") parameter.kind = Kind::Floats;
-    else runtime_error("schema ", schema, ": no lists of ", type);
+    if (type == "Tensor")
+      parameter.kind = Kind::Tensors;
+    else if (type == "int" || type == "SymInt")
+      parameter.kind = Kind::Ints;
+    else if (type == "float")
+      parameter.kind = Kind::Floats;
+    else
+      runtime_error("schema ", schema, ": no lists of ", type);
     return;
   }
   auto found = scalars.find(type);

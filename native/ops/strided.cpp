@@ -22,7 +22,8 @@ int64_t reach(const Dims& sizes, const Dims& strides) {
   return last;
 }
 
-Span make_span(Dtype dtype, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes, const Dims& strides, int64_t offset) {
+Span make_span(Dtype dtype, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes,
+               const Dims& strides, int64_t offset) {
   int64_t start = std::min(base_offset, offset);
   int64_t end = std::max(base_offset + reach(base_sizes, base_strides), offset + reach(sizes, strides)) + 1;
   return {zeros({std::max<int64_t>(end - start, 0)}, dtype), base_offset - start, offset - start};
@@ -63,8 +64,8 @@ void accumulate(const Tensor& source, const Tensor& target) {
 
 }  // namespace
 
-Tensor as_strided_backward(const Tensor& gradient, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes,
-                           const Dims& strides, int64_t offset) {
+Tensor as_strided_backward(const Tensor& gradient, const Dims& base_sizes, const Dims& base_strides,
+                           int64_t base_offset, const Dims& sizes, const Dims& strides, int64_t offset) {
   Tensor result;
   {
     NoGrad silent;
@@ -85,8 +86,8 @@ Tensor as_strided_backward(const Tensor& gradient, const Dims& base_sizes, const
   return result;
 }
 
-Tensor as_strided_gather(const Tensor& base, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset, const Dims& sizes,
-                         const Dims& strides, int64_t offset) {
+Tensor as_strided_gather(const Tensor& base, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset,
+                         const Dims& sizes, const Dims& strides, int64_t offset) {
   Tensor result;
   {
     NoGrad silent;
@@ -101,8 +102,8 @@ Tensor as_strided_gather(const Tensor& base, const Dims& base_sizes, const Dims&
   return result;
 }
 
-Tensor as_strided_scatter(const Tensor& base, const Tensor& source, const Dims& base_sizes, const Dims& base_strides, int64_t base_offset,
-                          const Dims& sizes, const Dims& strides, int64_t offset) {
+Tensor as_strided_scatter(const Tensor& base, const Tensor& source, const Dims& base_sizes, const Dims& base_strides,
+                          int64_t base_offset, const Dims& sizes, const Dims& strides, int64_t offset) {
   Tensor result;
   {
     NoGrad silent;
@@ -113,7 +114,9 @@ Tensor as_strided_scatter(const Tensor& base, const Tensor& source, const Dims& 
   }
   if (needs_gradient(base, source))
     record("AsStridedScatterBackward0", result, {base, source}, [=](const Tensor& g, Gradients& in) {
-      if (in.wants(0)) in[0] = as_strided_scatter(g, zeros(sizes, g.dtype()), base_sizes, base_strides, base_offset, sizes, strides, offset);
+      if (in.wants(0))
+        in[0] = as_strided_scatter(g, zeros(sizes, g.dtype()), base_sizes, base_strides, base_offset, sizes, strides,
+                                   offset);
       if (in.wants(1)) in[1] = as_strided_gather(g, base_sizes, base_strides, base_offset, sizes, strides, offset);
     });
   return result;
@@ -123,23 +126,27 @@ Tensor as_strided(const Tensor& self, const Dims& sizes, const Dims& strides, st
   int64_t base_offset = self.impl()->offset, offset = storage_offset.value_or(base_offset);
   Tensor result = alias(self, sizes, strides, offset);
   if (needs_gradient(self))
-    record("AsStridedBackward0", result, {self}, [=, base_sizes = self.sizes(), base_strides = self.strides()](const Tensor& g, Gradients& in) {
-      in[0] = as_strided_backward(g, base_sizes, base_strides, base_offset, sizes, strides, offset);
-    });
+    record("AsStridedBackward0", result, {self},
+           [=, base_sizes = self.sizes(), base_strides = self.strides()](const Tensor& g, Gradients& in) {
+             in[0] = as_strided_backward(g, base_sizes, base_strides, base_offset, sizes, strides, offset);
+           });
   return result;
 }
 
-static Tensor as_strided_scatter_operation(const Tensor& self, const Tensor& source, const Dims& sizes, const Dims& strides,
-                                           std::optional<int64_t> storage_offset) {
+static Tensor as_strided_scatter_operation(const Tensor& self, const Tensor& source, const Dims& sizes,
+                                           const Dims& strides, std::optional<int64_t> storage_offset) {
   int64_t base_offset = self.impl()->offset, offset = storage_offset.value_or(base_offset);
   check_bounds(sizes, strides, offset, self.dtype(), self.storage()->bytes());
-  if (source.sizes() != sizes) shape_error("expected src to have a size equal to the slice of self. src size = ", source.sizes(), ", slice size = ", sizes);
+  if (source.sizes() != sizes)
+    shape_error("expected src to have a size equal to the slice of self. src size = ", source.sizes(),
+                ", slice size = ", sizes);
   return as_strided_scatter(self, source, self.sizes(), self.strides(), base_offset, sizes, strides, offset);
 }
 
 void register_strided(Registry& r) {
   r.add("as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor", as_strided);
-  r.add("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor", as_strided_scatter_operation);
+  r.add("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+        as_strided_scatter_operation);
 }
 
 }  // namespace ondol

@@ -8,10 +8,13 @@ namespace {
 
 /// A window on `self` with a derivative that undoes it.
 template <class Derivative>
-Tensor view_with(const char* node, const Tensor& self, const Dims& sizes, const Dims& strides, int64_t offset, Derivative derivative) {
+Tensor view_with(const char* node, const Tensor& self, const Dims& sizes, const Dims& strides, int64_t offset,
+                 Derivative derivative) {
   Tensor result = alias(self, sizes, strides, offset);
   if (needs_gradient(self) && is_differentiable(self.dtype()))
-    record(node, result, {self}, [derivative = std::move(derivative)](const Tensor& gradient, Gradients& in) { in[0] = derivative(gradient); });
+    record(node, result, {self}, [derivative = std::move(derivative)](const Tensor& gradient, Gradients& in) {
+      in[0] = derivative(gradient);
+    });
   return result;
 }
 
@@ -30,7 +33,9 @@ Dims infer_sizes(const Dims& sizes, int64_t count) {
     }
   }
   if (unknown >= 0) {
-    if (known == 0) runtime_error("cannot reshape tensor of 0 elements into shape ", sizes, " because the unspecified dimension size -1 can be any value and is ambiguous");
+    if (known == 0)
+      runtime_error("cannot reshape tensor of 0 elements into shape ", sizes,
+                    " because the unspecified dimension size -1 can be any value and is ambiguous");
     if (count % known == 0) inferred[unknown] = count / known;
   }
   if (unknown >= 0 ? count % known != 0 : known != count)
@@ -44,7 +49,8 @@ std::optional<Dims> view_strides(const Tensor& self, const Dims& sizes) {
   if (self.is_contiguous()) return contiguous_strides(sizes);
   // Runs of old dimensions that lie one behind the other are matched with runs of new ones of the same product.
   Dims strides(sizes.size(), 0);
-  int64_t next = sizes.ssize() - 1, run = 1, view_run = 1, run_stride = self.strides().empty() ? 1 : self.strides().back();
+  int64_t next = sizes.ssize() - 1, run = 1, view_run = 1,
+          run_stride = self.strides().empty() ? 1 : self.strides().back();
   for (int64_t d = self.ndim() - 1; d >= 0; --d) {
     run *= self.sizes()[d];
     bool ends = d == 0 || (self.sizes()[d - 1] != 1 && self.strides()[d - 1] != run * run_stride);
@@ -64,7 +70,8 @@ std::optional<Dims> view_strides(const Tensor& self, const Dims& sizes) {
 }
 
 Tensor view_as_sizes(const char* node, const Tensor& self, const Dims& sizes, const Dims& strides) {
-  return view_with(node, self, sizes, strides, self.impl()->offset, [before = self.sizes()](const Tensor& g) { return reshape(g, before); });
+  return view_with(node, self, sizes, strides, self.impl()->offset,
+                   [before = self.sizes()](const Tensor& g) { return reshape(g, before); });
 }
 
 }  // namespace
@@ -73,19 +80,24 @@ Tensor view(const Tensor& self, const Dims& requested) {
   Dims sizes = infer_sizes(requested, self.numel());
   std::optional<Dims> strides = view_strides(self, sizes);
   if (!strides)
-    runtime_error("view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous "
-                  "subspaces). Use .reshape(...) instead. (size ", self.sizes(), ", stride ", self.strides(), ", asked for ", sizes, ")");
+    runtime_error(
+        "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+        "contiguous "
+        "subspaces). Use .reshape(...) instead. (size ",
+        self.sizes(), ", stride ", self.strides(), ", asked for ", sizes, ")");
   return view_as_sizes("ViewBackward0", self, sizes, *strides);
 }
 
 Tensor reshape(const Tensor& self, const Dims& requested) {
   Dims sizes = infer_sizes(requested, self.numel());
-  if (std::optional<Dims> strides = view_strides(self, sizes)) return view_as_sizes("ViewBackward0", self, sizes, *strides);
+  if (std::optional<Dims> strides = view_strides(self, sizes))
+    return view_as_sizes("ViewBackward0", self, sizes, *strides);
   return view(contiguous(self), sizes);
 }
 
 Tensor alias_with_history(const Tensor& self) {
-  return view_with("AliasBackward0", self, self.sizes(), self.strides(), self.impl()->offset, [](const Tensor& g) { return g; });
+  return view_with("AliasBackward0", self, self.sizes(), self.strides(), self.impl()->offset,
+                   [](const Tensor& g) { return g; });
 }
 
 static Tensor view_dtype(const Tensor& self, Dtype dtype) {
@@ -93,8 +105,12 @@ static Tensor view_dtype(const Tensor& self, Dtype dtype) {
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t offset = self.impl()->offset;
   if (from != to) {
-    if (self.ndim() == 0) runtime_error("self.dim() cannot be 0 to view ", name(self.dtype()), " as ", name(dtype), " (different element sizes)");
-    if (strides.back() != 1) runtime_error("self.stride(-1) must be 1 to view ", name(self.dtype()), " as ", name(dtype), " (different element sizes), but got ", strides.back());
+    if (self.ndim() == 0)
+      runtime_error("self.dim() cannot be 0 to view ", name(self.dtype()), " as ", name(dtype),
+                    " (different element sizes)");
+    if (strides.back() != 1)
+      runtime_error("self.stride(-1) must be 1 to view ", name(self.dtype()), " as ", name(dtype),
+                    " (different element sizes), but got ", strides.back());
     if (from > to) {
       int64_t ratio = from / to;
       sizes.back() *= ratio;
@@ -104,7 +120,9 @@ static Tensor view_dtype(const Tensor& self, Dtype dtype) {
       int64_t ratio = to / from;
       bool divides = sizes.back() % ratio == 0 && offset % ratio == 0;
       for (size_t i = 0; i + 1 < strides.size(); ++i) divides = divides && strides[i] % ratio == 0;
-      if (!divides) runtime_error("self.size(-1) and all strides must be divisible by ", ratio, " to view ", name(self.dtype()), " as ", name(dtype), " (different element sizes)");
+      if (!divides)
+        runtime_error("self.size(-1) and all strides must be divisible by ", ratio, " to view ", name(self.dtype()),
+                      " as ", name(dtype), " (different element sizes)");
       sizes.back() /= ratio;
       for (size_t i = 0; i + 1 < strides.size(); ++i) strides[i] /= ratio;
       offset /= ratio;
@@ -121,8 +139,11 @@ static Tensor view_dtype(const Tensor& self, Dtype dtype) {
 
 Tensor permute(const Tensor& self, const Dims& requested) {
   if (requested.size() != self.sizes().size())
-    runtime_error("permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
-                  "i.e. input.dim() = ", self.ndim(), " is not equal to len(dims) = ", requested.size());
+    runtime_error(
+        "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+        "ordering of dimensions "
+        "i.e. input.dim() = ",
+        self.ndim(), " is not equal to len(dims) = ", requested.size());
   Dims dims = wrap_dims(requested, self.ndim()), sizes, strides;
   Dims inverse(dims.size(), 0);
   for (size_t i = 0; i < dims.size(); ++i) {
@@ -130,7 +151,8 @@ Tensor permute(const Tensor& self, const Dims& requested) {
     strides.push_back(self.strides()[dims[i]]);
     inverse[dims[i]] = static_cast<int64_t>(i);
   }
-  return view_with("PermuteBackward0", self, sizes, strides, self.impl()->offset, [inverse](const Tensor& g) { return permute(g, inverse); });
+  return view_with("PermuteBackward0", self, sizes, strides, self.impl()->offset,
+                   [inverse](const Tensor& g) { return permute(g, inverse); });
 }
 
 Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
@@ -141,7 +163,8 @@ Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
     std::swap(sizes[dim0], sizes[dim1]);
     std::swap(strides[dim0], strides[dim1]);
   }
-  return view_with("TransposeBackward0", self, sizes, strides, self.impl()->offset, [=](const Tensor& g) { return transpose(g, dim0, dim1); });
+  return view_with("TransposeBackward0", self, sizes, strides, self.impl()->offset,
+                   [=](const Tensor& g) { return transpose(g, dim0, dim1); });
 }
 
 static Tensor t(const Tensor& self) {
@@ -160,7 +183,8 @@ static Tensor squeeze_dims(const Tensor& self, const Dims& requested) {
     sizes.push_back(self.sizes()[i]);
     strides.push_back(self.strides()[i]);
   }
-  return view_with("SqueezeBackward1", self, sizes, strides, self.impl()->offset, [before = self.sizes()](const Tensor& g) { return reshape(g, before); });
+  return view_with("SqueezeBackward1", self, sizes, strides, self.impl()->offset,
+                   [before = self.sizes()](const Tensor& g) { return reshape(g, before); });
 }
 Tensor squeeze(const Tensor& self, int64_t dim) { return squeeze_dims(self, {dim}); }
 static Tensor squeeze_all(const Tensor& self) {
@@ -176,12 +200,14 @@ Tensor unsqueeze(const Tensor& self, int64_t dim) {
   if (dim < self.ndim() && __builtin_mul_overflow(sizes[dim], strides[dim], &stride)) stride = 1;
   sizes.insert(dim, 1);
   strides.insert(dim, stride);
-  return view_with("UnsqueezeBackward0", self, sizes, strides, self.impl()->offset, [dim](const Tensor& g) { return squeeze(g, dim); });
+  return view_with("UnsqueezeBackward0", self, sizes, strides, self.impl()->offset,
+                   [dim](const Tensor& g) { return squeeze(g, dim); });
 }
 
 Tensor expand(const Tensor& self, const Dims& requested) {
   if (requested.size() < self.sizes().size())
-    runtime_error("expand(", torch_name(self.dtype()), "Tensor{", self.sizes(), "}, size=", requested, "): the number of sizes provided (", requested.size(),
+    runtime_error("expand(", torch_name(self.dtype()), "Tensor{", self.sizes(), "}, size=", requested,
+                  "): the number of sizes provided (", requested.size(),
                   ") must be greater or equal to the number of dimensions in the tensor (", self.ndim(), ")");
   Dims sizes = requested, strides(requested.size(), 0);
   size_t shift = requested.size() - self.sizes().size();
@@ -189,7 +215,8 @@ Tensor expand(const Tensor& self, const Dims& requested) {
     bool is_new = i < shift;
     int64_t size = is_new ? 1 : self.sizes()[i - shift];
     if (sizes[i] == -1) {
-      if (is_new) runtime_error("The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
+      if (is_new)
+        runtime_error("The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       sizes[i] = size;
     }
     if (sizes[i] < 0) runtime_error("expand(): sizes must not be negative, got ", requested);
@@ -198,10 +225,12 @@ Tensor expand(const Tensor& self, const Dims& requested) {
     else if (size == sizes[i])
       strides[i] = i + 1 < sizes.size() ? sizes[i + 1] * strides[i + 1] : 1;
     else if (size != 1)
-      shape_error("The expanded size of the tensor (", sizes[i], ") must match the existing size (", size, ") at non-singleton dimension ", i,
-                  ".  Target sizes: ", requested, ".  Tensor sizes: ", self.sizes());
+      shape_error("The expanded size of the tensor (", sizes[i], ") must match the existing size (", size,
+                  ") at non-singleton dimension ", i, ".  Target sizes: ", requested,
+                  ".  Tensor sizes: ", self.sizes());
   }
-  return view_with("ExpandBackward0", self, sizes, strides, self.impl()->offset, [before = self.sizes()](const Tensor& g) { return sum_to_size(g, before); });
+  return view_with("ExpandBackward0", self, sizes, strides, self.impl()->offset,
+                   [before = self.sizes()](const Tensor& g) { return sum_to_size(g, before); });
 }
 
 Tensor select(const Tensor& self, int64_t dim, int64_t index) {
@@ -209,21 +238,23 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
   dim = wrap_dim(dim, self.ndim());
   int64_t size = self.sizes()[dim];
   if (index < -size || index >= size)
-    index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size, " (select(): index ", index, " out of range for tensor of size ",
-                self.sizes(), " at dimension ", dim, ")");
+    index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size, " (select(): index ",
+                index, " out of range for tensor of size ", self.sizes(), " at dimension ", dim, ")");
   if (index < 0) index += size;
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t offset = self.impl()->offset + index * strides[dim];
   sizes.erase(dim);
   strides.erase(dim);
-  return view_with("SelectBackward0", self, sizes, strides, offset, [=, before = self.sizes()](const Tensor& g) { return select_backward(g, before, dim, index); });
+  return view_with("SelectBackward0", self, sizes, strides, offset,
+                   [=, before = self.sizes()](const Tensor& g) { return select_backward(g, before, dim, index); });
 }
 
 Tensor select_backward(const Tensor& gradient, const Dims& sizes, int64_t dim, int64_t index) {
   Tensor result = zeros(sizes, gradient.dtype());
   copy_elements(gradient, select(result, dim, index));
   if (needs_gradient(gradient))
-    record("SelectBackwardBackward0", result, {gradient}, [=](const Tensor& g, Gradients& in) { in[0] = select(g, dim, index); });
+    record("SelectBackwardBackward0", result, {gradient},
+           [=](const Tensor& g, Gradients& in) { in[0] = select(g, dim, index); });
   return result;
 }
 
@@ -238,15 +269,18 @@ Tensor slice(const Tensor& self, int64_t dim, std::optional<int64_t> from, std::
   int64_t offset = self.impl()->offset + start * strides[dim];
   sizes[dim] = (end - start) / step + ((end - start) % step != 0);
   if (__builtin_mul_overflow(strides[dim], step, &strides[dim])) strides[dim] = 1;  // at most one element is left
-  return view_with("SliceBackward0", self, sizes, strides, offset,
-                   [=, before = self.sizes()](const Tensor& g) { return slice_backward(g, before, dim, start, end, step); });
+  return view_with("SliceBackward0", self, sizes, strides, offset, [=, before = self.sizes()](const Tensor& g) {
+    return slice_backward(g, before, dim, start, end, step);
+  });
 }
 
-Tensor slice_backward(const Tensor& gradient, const Dims& sizes, int64_t dim, int64_t start, int64_t end, int64_t step) {
+Tensor slice_backward(const Tensor& gradient, const Dims& sizes, int64_t dim, int64_t start, int64_t end,
+                      int64_t step) {
   Tensor result = zeros(sizes, gradient.dtype());
   copy_elements(gradient, slice(result, dim, start, end, step));
   if (needs_gradient(gradient))
-    record("SliceBackwardBackward0", result, {gradient}, [=](const Tensor& g, Gradients& in) { in[0] = slice(g, dim, start, end, step); });
+    record("SliceBackwardBackward0", result, {gradient},
+           [=](const Tensor& g, Gradients& in) { in[0] = slice(g, dim, start, end, step); });
   return result;
 }
 
@@ -255,13 +289,16 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   dim = wrap_dim(dim, self.ndim());
   int64_t size = self.sizes()[dim];
   if (length < 0) runtime_error("narrow(): length must be non-negative.");
-  if (start < -size || start > size) index_error("start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
+  if (start < -size || start > size)
+    index_error("start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
   if (start < 0) start += size;
-  if (start > size - length) runtime_error("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+  if (start > size - length)
+    runtime_error("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
   return slice(self, dim, start, start + length, 1);
 }
 static Tensor narrow_at(const Tensor& self, int64_t dim, const Tensor& start, int64_t length) {
-  if (start.ndim() != 0 || !is_integral(start.dtype()) || start.dtype() == Dtype::Bool) runtime_error("start must be an 0-dim integral Tensor.");
+  if (start.ndim() != 0 || !is_integral(start.dtype()) || start.dtype() == Dtype::Bool)
+    runtime_error("start must be an 0-dim integral Tensor.");
   return narrow(self, dim, element(start).to_int(), length);
 }
 
@@ -277,13 +314,16 @@ static std::vector<Tensor> split_sizes(const Tensor& self, const Dims& lengths, 
   if (self.ndim() == 0) runtime_error("split expects at least a 1-dimensional tensor");
   dim = wrap_dim(dim, self.ndim());
   int64_t total = 0;
+  bool fits = true;
   for (int64_t length : lengths) {
-    if (length < 0) runtime_error("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", lengths);
-    total += length;
+    if (length < 0)
+      runtime_error("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
+                    lengths);
+    fits = fits && !__builtin_add_overflow(total, length, &total);
   }
-  if (total != self.sizes()[dim])
-    runtime_error("split_with_sizes expects split_sizes to sum exactly to ", self.sizes()[dim], " (input tensor's size at dimension ", dim,
-                  "), but got split_sizes=", lengths);
+  if (!fits || total != self.sizes()[dim])
+    runtime_error("split_with_sizes expects split_sizes to sum exactly to ", self.sizes()[dim],
+                  " (input tensor's size at dimension ", dim, "), but got split_sizes=", lengths);
   std::vector<Tensor> parts;
   int64_t at = 0;
   for (int64_t length : lengths) {
@@ -298,7 +338,8 @@ static std::vector<Tensor> split(const Tensor& self, int64_t length, int64_t dim
   dim = wrap_dim(dim, self.ndim());
   int64_t size = self.sizes()[dim];
   if (length < 0) runtime_error("split expects split_size be non-negative, but got split_size=", length);
-  if (length == 0 && size != 0) runtime_error("split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
+  if (length == 0 && size != 0)
+    runtime_error("split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
   Dims lengths;
   for (int64_t at = 0; at < size; at += length) lengths.push_back(std::min(length, size - at));
   if (lengths.empty()) lengths.push_back(0);
@@ -332,21 +373,24 @@ Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) 
   }
   sizes.push_back(length);
   strides.push_back(step);
-  return view_with("DiagonalBackward0", self, sizes, strides, start,
-                   [=, before = self.sizes()](const Tensor& g) { return diagonal_backward(g, before, offset, dim1, dim2); });
+  return view_with("DiagonalBackward0", self, sizes, strides, start, [=, before = self.sizes()](const Tensor& g) {
+    return diagonal_backward(g, before, offset, dim1, dim2);
+  });
 }
 
 Tensor diagonal_backward(const Tensor& gradient, const Dims& sizes, int64_t offset, int64_t dim1, int64_t dim2) {
   Tensor result = zeros(sizes, gradient.dtype());
   copy_elements(gradient, diagonal(result, offset, dim1, dim2));
   if (needs_gradient(gradient))
-    record("DiagonalBackwardBackward0", result, {gradient}, [=](const Tensor& g, Gradients& in) { in[0] = diagonal(g, offset, dim1, dim2); });
+    record("DiagonalBackwardBackward0", result, {gradient},
+           [=](const Tensor& g, Gradients& in) { in[0] = diagonal(g, offset, dim1, dim2); });
   return result;
 }
 
 static Tensor movedim(const Tensor& self, const Dims& source, const Dims& destination) {
   if (source.size() != destination.size())
-    runtime_error("movedim: Invalid source or destination dims: source (", source, " dims) should contain the same number of dims as destination (", destination, " dims)");
+    runtime_error("movedim: Invalid source or destination dims: source (", source,
+                  " dims) should contain the same number of dims as destination (", destination, " dims)");
   Dims from = wrap_dims(source, self.ndim()), to = wrap_dims(destination, self.ndim());
   Dims order(self.sizes().size(), -1);
   for (size_t i = 0; i < from.size(); ++i) order[to[i]] = from[i];
@@ -386,11 +430,14 @@ static Tensor unflatten(const Tensor& self, int64_t dim, const Dims& requested) 
   try {
     inner = infer_sizes(requested, self.sizes()[dim]);
   } catch (const Error&) {
-    runtime_error("unflatten: Provided sizes ", requested, " don't multiply up to the size of dim ", dim, " (", self.sizes()[dim], ") in the input tensor");
+    runtime_error("unflatten: Provided sizes ", requested, " don't multiply up to the size of dim ", dim, " (",
+                  self.sizes()[dim], ") in the input tensor");
   }
   for (int64_t i = 0; i < self.ndim(); ++i) {
-    if (i != dim) sizes.push_back(self.sizes()[i]);
-    else for (int64_t size : inner) sizes.push_back(size);
+    if (i != dim)
+      sizes.push_back(self.sizes()[i]);
+    else
+      for (int64_t size : inner) sizes.push_back(size);
   }
   return view(self, sizes);
 }
@@ -420,21 +467,24 @@ static Tensor unfold(const Tensor& self, int64_t dimension, int64_t size, int64_
     window_strides.push_back(before_strides[dim]);
     if (__builtin_mul_overflow(window_strides[dim], step, &window_strides[dim])) window_strides[dim] = 1;
   }
-  return view_with("UnfoldBackward0", self, sizes, strides, self.impl()->offset,
-                   [=](const Tensor& g) { return as_strided_backward(g, before, before_strides, 0, sizes, window_strides, 0); });
+  return view_with("UnfoldBackward0", self, sizes, strides, self.impl()->offset, [=](const Tensor& g) {
+    return as_strided_backward(g, before, before_strides, 0, sizes, window_strides, 0);
+  });
 }
 
 static Tensor view_as(const Tensor& self, const Tensor& other) { return view(self, other.sizes()); }
 static Tensor reshape_as(const Tensor& self, const Tensor& other) { return reshape(self, other.sizes()); }
 static Tensor expand_as(const Tensor& self, const Tensor& other) { return expand(self, other.sizes()); }
 static Tensor ravel(const Tensor& self) { return reshape(contiguous(self), {-1}); }
-static Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) { return movedim(self, {source}, {destination}); }
+static Tensor movedim_one(const Tensor& self, int64_t source, int64_t destination) {
+  return movedim(self, {source}, {destination});
+}
 static Tensor broadcast_to(const Tensor& self, const Dims& size) { return expand(self, size); }
 static Tensor expand_implicit(const Tensor& self, const Dims& size, bool) { return expand(self, size); }
 static Tensor adjoint(const Tensor& self) { return conj(transpose(self, -2, -1)); }
 
-
-/// squeeze_, unsqueeze_, t_, transpose_, as_strided_: the same tensor object gets the geometry and the history of the view.
+/// squeeze_, unsqueeze_, t_, transpose_, as_strided_: the same tensor object gets the geometry and the history of the
+/// view.
 template <class MakeView>
 Tensor change_geometry(const Tensor& self, MakeView make_view) {
   Tensor changed = make_view(self);
@@ -447,12 +497,18 @@ Tensor change_geometry(const Tensor& self, MakeView make_view) {
   return self;
 }
 static Tensor squeeze_all_(const Tensor& self) { return change_geometry(self, squeeze_all); }
-static Tensor squeeze_(const Tensor& self, int64_t dim) { return change_geometry(self, [=](const Tensor& x) { return squeeze(x, dim); }); }
-static Tensor squeeze_dims_(const Tensor& self, const Dims& dims) { return change_geometry(self, [&](const Tensor& x) { return squeeze_dims(x, dims); }); }
+static Tensor squeeze_(const Tensor& self, int64_t dim) {
+  return change_geometry(self, [=](const Tensor& x) { return squeeze(x, dim); });
+}
+static Tensor squeeze_dims_(const Tensor& self, const Dims& dims) {
+  return change_geometry(self, [&](const Tensor& x) { return squeeze_dims(x, dims); });
+}
 static Tensor as_strided_(const Tensor& self, const Dims& sizes, const Dims& strides, std::optional<int64_t> offset) {
   return change_geometry(self, [&](const Tensor& x) { return as_strided(x, sizes, strides, offset); });
 }
-static Tensor unsqueeze_(const Tensor& self, int64_t dim) { return change_geometry(self, [=](const Tensor& x) { return unsqueeze(x, dim); }); }
+static Tensor unsqueeze_(const Tensor& self, int64_t dim) {
+  return change_geometry(self, [=](const Tensor& x) { return unsqueeze(x, dim); });
+}
 static Tensor t_(const Tensor& self) { return change_geometry(self, t); }
 static Tensor transpose_(const Tensor& self, int64_t dim0, int64_t dim1) {
   return change_geometry(self, [=](const Tensor& x) { return transpose(x, dim0, dim1); });
@@ -484,7 +540,8 @@ void register_view(Registry& r) {
   r.add("expand_as(Tensor self, Tensor other) -> Tensor", expand_as, kMethod);
   r.add("broadcast_to(Tensor self, int[] size) -> Tensor", broadcast_to);
   r.add("select(Tensor self, int dim, int index) -> Tensor", select);
-  r.add("narrow.Tensor(Tensor self, int dim, Tensor start, int length) -> Tensor", narrow_at);  // first: a tensor of one element is taken for an int
+  // The form for a tensor comes first: one with a single element is taken for an int.
+  r.add("narrow.Tensor(Tensor self, int dim, Tensor start, int length) -> Tensor", narrow_at);
   r.add("narrow(Tensor self, int dim, int start, int length) -> Tensor", narrow);
   r.add("unbind(Tensor self, int dim=0) -> Tensor[]", unbind);
   r.add("split(Tensor self, int split_size, int dim=0) -> Tensor[]", split);

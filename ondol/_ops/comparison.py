@@ -83,18 +83,6 @@ def isin(
 
 
 @operation(method=True)
-def isreal(input: Tensor) -> Tensor:
-    """Where the imaginary part is zero."""
-    return input.imag == 0 if input.is_complex() else ondol.ones_like(input, dtype=ondol.bool)
-
-
-@operation(method=True)
-def argwhere(input: Tensor) -> Tensor:
-    """The coordinates of the elements that are not zero, one row each."""
-    return input.nonzero()
-
-
-@operation(method=True)
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """`nonzero` cut or filled with `fill_value` to exactly `size` rows.
 

@@ -11,44 +11,9 @@ from ondol._ops.registry import operation
 
 
 @operation(method=True)
-def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
-    """A matrix with the given vector on its diagonal, or a copy of the diagonal of a matrix.
-
-    >>> ondol.diag(ondol.tensor([1, 2]))
-    tensor([[1, 0],
-            [0, 2]])
-    """
-    if input.dim() == 1:
-        return diag_embed(input, diagonal)
-    if input.dim() == 2:
-        return input.diagonal(diagonal).clone()
-    raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.dim()}D")
-
-
-@operation(method=True)
-def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Matrices over `dim1` and `dim2` of the result, with the last dimension of the input on their diagonals.
-
-    >>> ondol.diag_embed(ondol.ones(2, 3)).shape
-    torch.Size([2, 3, 3])
-    """
-    if input.dim() == 0:
-        raise IndexError("diag_embed(): expected a tensor with at least one dimension, got a scalar")
-    ndim = input.dim() + 1
-    first, second = wrap_dim(dim1, ndim), wrap_dim(dim2, ndim)
-    if first == second:
-        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    size = input.shape[-1] + abs(offset)
-    shape = list(input.shape[:-1])
-    for dim in sorted((first, second)):
-        shape.insert(dim, size)
-    return diagonal_scatter(input.new_zeros(shape), input, offset, first, second)
-
-
-@operation(method=True)
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """A matrix with the flat input on a diagonal."""
-    return diag_embed(input.reshape(-1), offset)
+    return ondol.diag_embed(input.reshape(-1), offset)
 
 
 @operation(method=True)
@@ -88,18 +53,6 @@ def _replaced(input: Tensor, src: Tensor, place: Any, name: str) -> Tensor:
                            f"slice size = {list(view.shape)} ({name})")  # fmt: skip
     view.copy_(src)
     return copy
-
-
-@operation(method=True)
-def trace(input: Tensor) -> Tensor:
-    """The sum of the diagonal of a matrix.
-
-    >>> ondol.trace(ondol.tensor([[1, 2], [3, 4]]))
-    tensor(5)
-    """
-    if input.dim() != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
-    return input.diagonal().sum()
 
 
 def _triangle_indices(row: int, col: int, offset: int, lower: bool, dtype: Any, device: Any) -> Tensor:

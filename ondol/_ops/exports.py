@@ -10,18 +10,14 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 
 _FUNCTIONS = {
     "calculus": "cumulative_trapezoid diff gradient trapezoid trapz",
-    "comparison": "allclose argwhere equal is_same_size isclose isin isreal nonzero_static",
-    "complex_number": "complex polar",
+    "comparison": "allclose equal is_same_size isclose isin nonzero_static",
     "copies": """
         alias_copy as_strided_copy detach_copy diagonal_copy empty_permuted expand_copy narrow_copy
         permute_copy select_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy
         unfold_copy unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze_copy view_as_complex_copy
         view_as_real_copy view_copy
     """,
-    "diagonal": """
-        diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace tril_indices triu_indices
-        vander
-    """,
+    "diagonal": "diagflat diagonal_scatter select_scatter slice_scatter tril_indices triu_indices vander",
     "distance": "cdist dist pdist renorm",
     "einsum": "einsum",
     "histogram": "histogram histogramdd",
@@ -34,29 +30,23 @@ _FUNCTIONS = {
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
     "native_norm": "native_batch_norm native_group_norm native_layer_norm",
-    "pointwise": """
-        copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp logaddexp2
-        nextafter positive rad2deg
-    """,
-    "product": "addbmm addr bilinear chain_matmul cross ger inner kron tensordot vdot",
-    "scatter": "index_reduce put unique_consecutive",
-    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
+    "pointwise": "frexp",
+    "product": "chain_matmul cross inner kron tensordot",
+    "special": "i0 igamma igammac mvlgamma",
     "spectrum": "istft stft",
     "stacking": """
         atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod column_stack
-        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid msort rot90 row_stack take_along_dim
-        tensor_split unravel_index vsplit vstack
+        combinations dsplit dstack fliplr flipud hsplit hstack meshgrid rot90 row_stack tensor_split
+        unravel_index vsplit vstack
     """,
-    "statistics": """
-        aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile std_mean var_mean
-    """,
+    "statistics": "corrcoef cov nanquantile quantile",
     "window": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
 _METHODS = {
     "calculus": "diff",
-    "comparison": "allclose argwhere equal is_same_size isclose isreal nonzero_static",
+    "comparison": "allclose equal is_same_size isclose nonzero_static",
     "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
-    "diagonal": "diag diag_embed diagflat diagonal_scatter select_scatter slice_scatter trace",
+    "diagonal": "diagflat diagonal_scatter select_scatter slice_scatter",
     "distance": "dist renorm",
     "histogram": "histogram",
     "linalg_function": "matrix_exp matrix_power",
@@ -66,23 +56,16 @@ _METHODS = {
     "linalg_orthogonal": "geqrf orgqr ormqr",
     "linalg_solve": "inverse logdet",
     "linalg_triangular": "cholesky_inverse cholesky_solve triangular_solve",
-    "pointwise": """
-        copysign deg2rad float_power frexp gcd heaviside hypot isneginf isposinf lcm ldexp logaddexp logaddexp2
-        nextafter positive rad2deg
-    """,
-    "product": "addbmm addr cross ger inner kron vdot",
-    "scatter": "index_reduce put unique_consecutive",
-    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
+    "pointwise": "frexp",
+    "product": "cross inner kron",
+    "special": "i0 igamma igammac mvlgamma",
     "spectrum": "istft stft",
-    "stacking": "dsplit fliplr flipud hsplit msort rot90 take_along_dim tensor_split unravel_index vsplit",
-    "statistics": "aminmax corrcoef cov logcumsumexp nanmean nanmedian nanquantile nansum quantile",
+    "stacking": "dsplit fliplr flipud hsplit rot90 tensor_split unravel_index vsplit",
+    "statistics": "corrcoef cov nanquantile quantile",
 }
 _INPLACE = {
     "distance": "renorm",
-    "pointwise": "copysign deg2rad float_power gcd heaviside hypot lcm ldexp nextafter rad2deg",
-    "product": "addbmm addr",
-    "scatter": "index_reduce put",
-    "special": "i0 igamma igammac logit mvlgamma polygamma sinc xlogy",
+    "special": "i0 igamma igammac mvlgamma",
 }
 
 FUNCTIONS = _by_name(_FUNCTIONS)

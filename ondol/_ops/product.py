@@ -7,7 +7,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import element_count, flat_arguments, is_inexact, wrap_dim, wrap_dims
+from ondol._ops.checks import element_count, flat_arguments, wrap_dim, wrap_dims
 from ondol._ops.registry import operation
 
 
@@ -65,16 +65,6 @@ def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
         raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes "
                            f"{list(input.shape)} and {list(other.shape)}")  # fmt: skip
     return tensordot(input, other, dims=([-1], [-1]))
-
-
-@operation(method=True)
-def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """The dot product of two vectors, the first conjugated.
-
-    >>> ondol.vdot(ondol.tensor([1j]), ondol.tensor([1j]))
-    tensor(1.+0.j)
-    """
-    return ondol.dot(input.conj() if input.is_complex() else input, other)
 
 
 @operation(method=True)
@@ -157,61 +147,3 @@ def cheapest_chain(matrices: Sequence[Tensor]) -> Tensor:
         return ondol.mm(product(first, at), product(at + 1, last))
 
     return product(0, count - 1)
-
-
-@operation(method=True, inplace=True)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
-    """`beta * input + alpha * sum of batch1[i] @ batch2[i]`; with `beta=0` the input is ignored, NaN included."""
-    if batch1.dim() != 3 or batch2.dim() != 3:
-        raise RuntimeError(f"addbmm: batch1 and batch2 must be 3D tensors, got {batch1.dim()}D and {batch2.dim()}D")
-    if not is_inexact(input):  # as in PyTorch, factors are numbers of the tensors' own kind
-        alpha, beta = int(alpha), int(beta)
-    product = alpha * ondol.bmm(batch1, batch2).sum(0, dtype=batch1.dtype)
-    if beta == 0:
-        return product + ondol.zeros_like(input)
-    return beta * input + product
-
-
-@operation(method=True, inplace=True)
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
-    """`beta * input + alpha * outer(vec1, vec2)`; with `beta=0` the input is ignored, NaN included."""
-    if vec1.dim() != 1 or vec2.dim() != 1:
-        raise RuntimeError(f"addr: expected 1-D vec1 and vec2, got {vec1.dim()}-D and {vec2.dim()}-D")
-    if input.dtype == ondol.bool and vec1.dtype == ondol.bool and vec2.dtype == ondol.bool:
-        product = vec1.unsqueeze(1) & vec2
-        product = product if alpha else ondol.zeros_like(product)
-        return (input | product) if beta else product.expand(ondol.broadcast_shapes(input.shape, product.shape)).clone()
-    product = alpha * (vec1.unsqueeze(1) * vec2)
-    shape = ondol.broadcast_shapes(input.shape, product.shape)
-    if shape != product.shape:
-        raise RuntimeError(f"addr: input of shape {list(input.shape)} does not broadcast to {list(product.shape)}")
-    return product + (beta * input if beta != 0 else ondol.zeros_like(input))
-
-
-@operation(method=True)
-def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
-    """The outer product of two vectors; the older name of `ondol.outer`."""
-    return ondol.outer(input, vec2)
-
-
-@operation
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`y[k] = x1ᵀ W[k] x2 + b[k]`: (*, in1) and (*, in2) with weight (out, in1, in2) give (*, out).
-
-    >>> ondol.bilinear(ondol.ones(5, 2), ondol.ones(5, 3), ondol.ones(4, 2, 3)).shape
-    torch.Size([5, 4])
-    """
-    if input1.shape[:-1] != input2.shape[:-1]:
-        raise RuntimeError(f"bilinear(): input batch dimensions do not match: got {list(input1.shape)} and "
-                           f"{list(input2.shape)}")  # fmt: skip
-    if weight.dim() != 3 or input1.shape[-1] != weight.shape[1] or input2.shape[-1] != weight.shape[2]:
-        raise RuntimeError(f"bilinear(): inputs {list(input1.shape)} and {list(input2.shape)} do not fit weight "
-                           f"{list(weight.shape)}, which is (out, in1, in2)")  # fmt: skip
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise RuntimeError(f"bilinear(): bias {list(bias.shape)} does not fit weight {list(weight.shape)}")
-    one, two = input1.reshape(-1, input1.shape[-1]), input2.reshape(-1, input2.shape[-1])
-    # (n, in1) x (in1, out * in2) first, then a dot product with x2 for each output feature.
-    partial = ondol.mm(one, weight.permute(1, 0, 2).reshape(weight.shape[1], -1))
-    result = ondol.bmm(partial.reshape(-1, weight.shape[0], weight.shape[2]), two.unsqueeze(-1)).squeeze(-1)
-    result = result.reshape([*input1.shape[:-1], weight.shape[0]])
-    return result if bias is None else result + bias

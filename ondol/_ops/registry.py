@@ -36,7 +36,6 @@ def operation(
     inplace: bool = False,
     aliases: tuple[str, ...] = (),
     namespace: str = "",
-    exact_out: bool = False,
 ) -> Callable:
     """Register a composed function under its own name and `aliases` (which it also becomes in its module).
 
@@ -48,11 +47,10 @@ def operation(
         inplace: Tensor also gets `name_`, which stores the result in `self`.
         aliases: further public names of the same function.
         namespace: `linalg`, `fft`, `special`, ...; empty for the top level.
-        exact_out: `out` must have the dtype of the result.
     """
 
     def register(body: Callable) -> Callable:
-        public = _with_out(body, exact_out) if "out" in (body.__kwdefaults__ or {}) else body
+        public = _with_out(body) if "out" in (body.__kwdefaults__ or {}) else body
         module = body.__module__.rpartition(".")[2]
         OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
         scope = body.__globals__
@@ -62,21 +60,21 @@ def operation(
     return register if function is None else register(function)
 
 
-def _with_out(body: Callable, exact_out: bool) -> Callable:
+def _with_out(body: Callable) -> Callable:
     @functools.wraps(body)
     def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         result = body(*args, **kwargs)
-        return result if out is None else store(result, out, body.__name__, exact_out)
+        return result if out is None else store(result, out, body.__name__)
 
     return public
 
 
-def store(result: Any, out: Any, name: str, exact: bool = False) -> Any:
+def store(result: Any, out: Any, name: str) -> Any:
     """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those."""
     if isinstance(result, tuple):
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
             raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
-        stored = [store(one, place, name, exact) for one, place in zip(result, out)]
+        stored = [store(one, place, name) for one, place in zip(result, out)]
         return type(result)(stored)
     if not isinstance(out, ondol.Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
@@ -85,8 +83,6 @@ def store(result: Any, out: Any, name: str, exact: bool = False) -> Any:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."
         )
-    if exact and result.dtype != out.dtype:
-        raise RuntimeError(f"{name}(): Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
     check_castable(result.dtype, out.dtype)
     if out.shape != result.shape:
         out.resize_(result.shape)

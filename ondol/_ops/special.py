@@ -182,34 +182,6 @@ def zeta(input: Any, other: Any, *, out: Any = None) -> Tensor:
     return binary(input, other, kernel.zeta, (None, lambda x, q, y: -x * zeta(x + 1, q)), "zeta")
 
 
-def _polygamma_kernel(order: int) -> Any:
-    def polygamma(x: np.ndarray) -> np.ndarray:
-        value = (-1.0) ** (order + 1) * math.gamma(order + 1.0) * kernel.zeta(np.full_like(x, order + 1.0), x)
-        if order != 1:
-            return value
-        # Few direct terms for negative x: the reflection formula DLMF 5.15.6.
-        mirrored = (math.pi / np.sin(math.pi * x)) ** 2 - kernel.zeta(np.full_like(x, 2.0), 1 - np.minimum(x, 0.5))
-        return np.where(x < 0.5, mirrored, value)
-
-    return polygamma
-
-
-@operation(method=True, inplace=True)
-def polygamma(n: Any, input: Any, *, out: Any = None) -> Tensor:
-    """The `n`-th derivative of `digamma`: (-1)^(n+1) n! ζ(n + 1, x). As a method: `x.polygamma(n)`.
-
-    >>> ondol.polygamma(1, ondol.ones(1))
-    tensor([1.6449])
-    """
-    if isinstance(n, Tensor) and not isinstance(input, Tensor):
-        n, input = input, n
-    if not isinstance(n, int) or n < 0:
-        raise RuntimeError(f"polygamma(n, x) does not support negative n, and n must be an int, got {n!r}")
-    if n == 0:
-        return ondol.digamma(input)
-    return unary(input, _polygamma_kernel(n), lambda x, y: polygamma(n + 1, x), "polygamma")
-
-
 def _log_gamma(a: np.ndarray) -> np.ndarray:
     return to_numpy(ondol.lgamma(ondol.from_numpy(np.array(a, np.float64))))
 
@@ -254,42 +226,9 @@ def mvlgamma(input: Tensor, p: int, *, out: Any = None) -> Tensor:
     return ondol.lgamma(x.unsqueeze(-1) + shifts).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
-@operation(method=True, inplace=True)
-def xlogy(input: Any, other: Any, *, out: Any = None) -> Tensor:
-    """x log(y), 0 where x is 0, NaN where y is NaN.
-
-    >>> ondol.xlogy(ondol.zeros(1), ondol.zeros(1))
-    tensor([0.])
-    """
-    x, y = two_tensors(input, other, "xlogy")
-    idle = (x == 0) & ((y <= 0) | (y == math.inf))
-    return x * ondol.log(ondol.where(idle, ondol.ones_like(y), y))
-
-
 @operation(namespace="special")
 def xlog1py(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """x log(1 + y), 0 where x is 0, NaN where y is NaN."""
     x, y = two_tensors(input, other, "xlog1py")
     idle = (x == 0) & ((y <= -1) | (y == math.inf))
     return x * ondol.log1p(ondol.where(idle, ondol.zeros_like(y), y))
-
-
-@operation(method=True, inplace=True)
-def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor:
-    """log(x / (1 - x)), with x first clamped to [eps, 1 - eps] if that is given."""
-    x = floating(input)
-    if eps is not None:
-        x = x.clamp(eps, 1 - eps)
-    return ondol.log(x / (1 - x))
-
-
-@operation(method=True, inplace=True)
-def sinc(input: Tensor, *, out: Any = None) -> Tensor:
-    """sin(πx) / (πx), 1 at zero."""
-    x = floating(input)
-    if x.dtype in (ondol.float16, ondol.bfloat16):  # the product with π would lose too many bits
-        return sinc(x.to(ondol.float32)).to(x.dtype)
-    x = x * math.pi
-    zero = x == 0
-    safe = ondol.where(zero, ondol.ones_like(x), x)
-    return ondol.where(zero, 1 - x * x / 6, ondol.sin(safe) / safe)  # the series keeps derivatives at zero

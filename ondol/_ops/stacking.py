@@ -338,31 +338,6 @@ def flipud(input: Tensor) -> Tensor:
 
 
 @operation(method=True)
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None) -> Tensor:
-    """Pick along `dim` by indices that broadcast with the input; with `dim=None` from the flat input.
-
-    >>> ondol.take_along_dim(ondol.tensor([[1, 2], [3, 4]]), ondol.tensor([[1], [0]]), dim=1)
-    tensor([[2],
-            [3]])
-    """
-    if indices.dtype != ondol.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
-    if dim is None:
-        input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
-    if input.dim() != indices.dim():
-        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, "
-                           f"but got {input.dim()} dimensions for input, and {indices.dim()} for indices")  # fmt: skip
-    dim = wrap_dim(dim, input.dim())
-    ours, theirs = list(input.shape), list(indices.shape)
-    ours[dim] = theirs[dim] = 1
-    common = list(broadcast_shapes(ours, theirs))
-    inputs, picks = common.copy(), common.copy()
-    inputs[dim], picks[dim] = input.shape[dim], indices.shape[dim]
-    indices = ondol.where(indices < 0, indices + input.shape[dim], indices)
-    return input.expand(inputs).gather(dim, indices.expand(picks))
-
-
-@operation(method=True)
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """The coordinates of flat indices in a tensor of the given shape, one tensor for each dimension.
 
@@ -380,12 +355,6 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         coordinates.append(indices % size)
         indices = indices.div(size, rounding_mode="floor")
     return tuple(reversed(coordinates))
-
-
-@operation(method=True)
-def msort(input: Tensor, *, out: Any = None) -> Tensor:
-    """The values sorted along the first dimension."""
-    return ondol.sort(input, 0)[0] if input.dim() else input.clone()
 
 
 def dims_or_all(input: Tensor, dims: Any) -> tuple[int, ...]:

@@ -1,69 +1,13 @@
-"""Statistics that look past the plain reductions: NaN-aware ones, quantiles, moments in pairs, covariance."""
+"""Statistics that look past the plain reductions: quantiles, with or without NaN, covariance and correlation."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import ondol
 from ondol import Tensor
 from ondol._ops.checks import floating, wrap_dim
 from ondol._ops.registry import operation
-
-
-@operation(method=True)
-def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
-    """The sum with NaN taken as zero.
-
-    >>> ondol.nansum(ondol.tensor([1.0, float("nan")]))
-    tensor(1.)
-    """
-    if input.is_complex():
-        raise RuntimeError("nansum does not support complex inputs")
-    known = ondol.where(ondol.isnan(input), ondol.zeros_like(input), input) if input.is_floating_point() else input
-    dim = list(range(input.dim())) if dim is None else dim
-    return known.sum(dim, keepdim=keepdim, dtype=dtype)
-
-
-@operation(method=True)
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
-    """The mean of the elements that are not NaN; NaN where there is none.
-
-    >>> ondol.nanmean(ondol.tensor([1.0, float("nan"), 3.0]))
-    tensor(2.)
-    """
-    if not input.is_floating_point():
-        raise RuntimeError(f"nanmean(): expected input to have floating point dtype but got {input.dtype}")
-    dims = list(range(input.dim())) if dim is None else dim
-    known = ondol.isnan(input).logical_not()
-    total = nansum(input, dims, keepdim, dtype=dtype)
-    return total / known.sum(dims, keepdim=keepdim)
-
-
-@operation(method=True)
-def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
-    """The median of the elements that are not NaN, the lower of two; with `dim` also where it stands.
-
-    >>> ondol.nanmedian(ondol.tensor([1.0, float("nan"), 3.0, 2.0]))
-    tensor(2.)
-    """
-    if dim is None:
-        if input.numel() == 0:
-            return input.new_full((), math.nan if input.is_floating_point() else 0)
-        return nanmedian(input.reshape(-1), 0)[0]
-    if input.dim() == 0:
-        return ondol.return_types.nanmedian((input.clone(), ondol.zeros((), dtype=ondol.int64)))
-    dim = wrap_dim(dim, input.dim())
-    if input.shape[dim] == 0:
-        raise IndexError(f"nanmedian(): Expected reduction dim {dim} to have non-zero size.")
-    places = ondol.sort(input.detach(), dim=dim, stable=True)[1]  # NaN comes last
-    known = ondol.isnan(input).logical_not().sum(dim, keepdim=True)
-    middle = (known - 1).clamp(min=0).div(2, rounding_mode="floor")
-    indices = places.gather(dim, middle)
-    values = input.gather(dim, indices)
-    if not keepdim:
-        values, indices = values.squeeze(dim), indices.squeeze(dim)
-    return ondol.return_types.nanmedian((values, indices))
 
 
 @operation(method=True)
@@ -158,65 +102,6 @@ def _between(ordered: Tensor, ranks: Tensor, interpolation: str) -> Tensor:
     return ondol.lerp(lower, upper, weights)
 
 
-@operation(exact_out=True, method=True)
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
-    """The least and the greatest value, of all or along one dimension.
-
-    >>> ondol.aminmax(ondol.tensor([3, 1, 2])).max
-    tensor(3)
-    """
-    if dim is None:
-        if input.numel() == 0:
-            raise RuntimeError(
-                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
-            )
-        dims = list(range(input.dim()))
-    else:
-        dims = [wrap_dim(dim, input.dim())]
-        if input.dim() and input.shape[dims[0]] == 0:
-            raise IndexError(f"aminmax(): Expected reduction dim {dims[0]} to have non-zero size.")
-        dims = dims if input.dim() else []
-    return ondol.return_types.aminmax((ondol.amin(input, dims, keepdim), ondol.amax(input, dims, keepdim)))
-
-
-@operation
-def std_mean(
-    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> tuple[Tensor, Tensor]:
-    """Standard deviation and mean, in this order."""
-    dim, correction = _moment_arguments(dim, unbiased, correction)
-    return (
-        ondol.std(input, dim, correction=correction, keepdim=keepdim),
-        ondol.mean(input, _all_if_none(input, dim), keepdim),
-    )
-
-
-@operation
-def var_mean(
-    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> tuple[Tensor, Tensor]:
-    """Variance and mean, in this order.
-
-    >>> ondol.var_mean(ondol.tensor([1.0, 3.0]))
-    (tensor(2.), tensor(2.))
-    """
-    dim, correction = _moment_arguments(dim, unbiased, correction)
-    return (
-        ondol.var(input, dim, correction=correction, keepdim=keepdim),
-        ondol.mean(input, _all_if_none(input, dim), keepdim),
-    )
-
-
-def _moment_arguments(dim: Any, unbiased: bool, correction: float | None) -> tuple[Any, float]:
-    if isinstance(dim, bool):  # std_mean(input, unbiased)
-        dim, unbiased = None, dim
-    return dim, (float(unbiased) if correction is None else correction)
-
-
-def _all_if_none(input: Tensor, dim: Any) -> Any:
-    return list(range(input.dim())) if dim is None else dim
-
-
 @operation(method=True)
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
@@ -302,36 +187,3 @@ def corrcoef(input: Tensor) -> Tensor:
     if result.is_complex():
         return ondol.complex(result.real.clip(-1, 1), result.imag.clip(-1, 1))
     return result.clip(-1, 1)
-
-
-@operation(method=True)
-def logcumsumexp(input: Tensor, dim: int, *, out: Any = None) -> Tensor:
-    """`log(cumsum(exp(x)))` without overflow.
-
-    Doubling strides (Hillis & Steele 1986): log2(n) rounds of `logaddexp`, each of which keeps full precision.
-
-    >>> ondol.logcumsumexp(ondol.zeros(2), 0)
-    tensor([0.0000, 0.6931])
-    """
-    if not (input.is_floating_point() or input.is_complex()):
-        raise RuntimeError(f'"logcumsumexp_out_cpu" not implemented for {input.dtype}')
-    dim = wrap_dim(dim, input.dim())
-    if input.dim() == 0 or input.numel() == 0:
-        return input.clone()
-    if input.is_complex():
-        return _running_logsumexp(input, dim)
-    low = input.dtype in (ondol.float16, ondol.bfloat16)
-    result, reach, size = (input.to(ondol.float32) if low else input), 1, input.shape[dim]
-    while reach < size:
-        joined = ondol.logaddexp(result.narrow(dim, 0, size - reach), result.narrow(dim, reach, size - reach))
-        result = ondol.cat([result.narrow(dim, 0, reach), joined], dim)
-        reach *= 2
-    return result.to(input.dtype) if low else result.clone() if size == 1 else result
-
-
-def _running_logsumexp(input: Tensor, dim: int) -> Tensor:
-    """One step after the other: of a complex logarithm's branches, the one that is taken depends on the order."""
-    results: list[Tensor] = []
-    for part in input.unbind(dim):
-        results.append(ondol.logaddexp(part, results[-1]) if results else part)
-    return ondol.stack(results, dim)

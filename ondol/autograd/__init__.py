@@ -11,10 +11,14 @@ from ondol._native import autograd as _native
 from ondol.autograd.function import Function
 from ondol.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
+# Now, not on use: a later import of the module would put it in the place of the function of the same name.
+from ondol.autograd.gradcheck import GradcheckError as GradcheckError
+from ondol.autograd.gradcheck import gradcheck, gradgradcheck
+
 if TYPE_CHECKING:
-    from ondol.autograd import functional, graph
+    from ondol.autograd import functional as functional
+    from ondol.autograd import graph as graph
     from ondol.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
-    from ondol.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -30,13 +34,7 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-_ON_USE = {
-    "detect_anomaly": "anomaly_mode",
-    "set_detect_anomaly": "anomaly_mode",
-    "gradcheck": "gradcheck",
-    "gradgradcheck": "gradcheck",
-    "GradcheckError": "gradcheck",
-}
+_ON_USE = {"detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
 _MODULES = ("anomaly_mode", "functional", "graph")
 
 
@@ -45,7 +43,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"ondol.autograd.{name}")
     if name in _ON_USE:
         value = getattr(importlib.import_module(f"ondol.autograd.{_ON_USE[name]}"), name)
-        globals()[name] = value  # also over the submodule of the same name
+        globals()[name] = value
         return value
     if name == "Variable":
         return Tensor

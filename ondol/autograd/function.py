@@ -22,8 +22,8 @@ class Function:
     """Base class of operations with a derivative of their own.
 
     `forward(ctx, *args)` computes and keeps what `backward(ctx, *grad_outputs)` needs with `ctx.save_for_backward`;
-    `backward` returns one gradient (or None) for each argument of `forward`. Alternatively `forward(*args)` has no ctx and
-    `setup_context(ctx, inputs, output)` does the keeping. Use it by `apply`.
+    `backward` returns one gradient (or None) for each argument of `forward`. Alternatively `forward(*args)` has no ctx
+    and `setup_context(ctx, inputs, output)` does the keeping. Use it by `apply`.
 
     >>> class Cube(ondol.autograd.Function):
     ...     @staticmethod
@@ -42,7 +42,9 @@ class Function:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(f"{type(self).__name__} is a Function: call it with .apply(...), do not make an object of it")
+        raise RuntimeError(
+            f"{type(self).__name__} is a Function: call it with .apply(...), do not make an object of it"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:

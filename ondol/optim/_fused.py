@@ -10,6 +10,8 @@ All four functions live in `ondol._native.optim` and take their arguments by pos
   where all are equal and dense, memory is walked in its own order. float16 and bfloat16 are computed in float32.
 - They neither record nor look at gradients: leaves that require gradients are written as under `no_grad`. They raise
   the version counter of every tensor that they write, once. Gradients are never written.
+- What float16 and bfloat16 tensors cannot hold (an eps of 1e-8, the square of a small gradient) is there within a step,
+  as in the fused steps of PyTorch; the formula in float16, as in its loops, can divide by 0 there.
 - `maximize` negates the gradient first of all. Weight decay is skipped where it is 0.
 - `steps` are 0-d float32 or float64 tensors, one for each parameter. The call adds 1 to each, and computes the bias
   corrections from the new value in double precision (`1 - beta ** step`), once where neighbours have the same step.
@@ -38,7 +40,8 @@ _kernels = getattr(ondol._native, "optim", None)  # None on a backend without fu
 def sgd_(
     params: list[Tensor],
     grads: list[Tensor],
-    momentum_buffers: list[Tensor | None],
+    momentum_buffers: list[Tensor],
+    are_new: list[bool],
     lr: float,
     momentum: float,
     dampening: float,
@@ -49,15 +52,14 @@ def sgd_(
     """A step of SGD.
 
         g ← g + weight_decay · p
-        with momentum:  b ← momentum · b + (1 − dampening) · g,  or  b ← g  where there is no buffer yet
+        with momentum:  b ← momentum · b + (1 − dampening) · g,  or  b ← g  where the buffer is new
                         g ← g + momentum · b  if nesterov, else  b
         p ← p − lr · g
 
-    `momentum_buffers` is empty if `momentum` is 0. Otherwise an entry of None has no buffer yet: the call makes one
-    (the strides of the parameter) and puts it in the place of the None, which is the only change of a list.
+    `momentum_buffers` and `are_new` are empty if `momentum` is 0. A buffer that is new is written and not read.
     """
     return _kernels is not None and _kernels.sgd_(
-        params, grads, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize
+        params, grads, momentum_buffers, are_new, lr, momentum, dampening, weight_decay, nesterov, maximize
     )
 
 

@@ -105,13 +105,17 @@ class SGD(Optimizer):
 
     def fused_step(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: Group) -> bool:
         momentum = group["momentum"]
-        buffers = [state.get("momentum_buffer") for state in states] if momentum != 0 else []
-        some_are_new = None in buffers
+        buffers: list[Tensor] = []
+        are_new: list[bool] = []
+        if momentum != 0:
+            known = [state.get("momentum_buffer") for state in states]
+            are_new = [buffer is None for buffer in known]
+            buffers = [ondol.empty_like(p) if buffer is None else buffer for buffer, p in zip(known, params)]
         done = _fused.sgd_(
-            params, grads, buffers, float(group["lr"]), momentum, group["dampening"], float(group["weight_decay"]),
-            group["nesterov"], group["maximize"],
+            params, grads, buffers, are_new, float(group["lr"]), momentum, group["dampening"],
+            float(group["weight_decay"]), group["nesterov"], group["maximize"],
         )  # fmt: skip
-        if done and some_are_new:
+        if done and any(are_new):
             for state, buffer in zip(states, buffers):
                 state["momentum_buffer"] = buffer
         return done

@@ -7,8 +7,6 @@ an explicit table for what lives elsewhere in PyTorch, and otherwise `ondol.` <-
 from __future__ import annotations
 
 import re
-import sys
-from typing import Any
 
 # The packages whose classes are trusted to be built from a file without being named by the user.
 OWN_PACKAGES = ("ondol",)
@@ -55,8 +53,8 @@ DTYPE_OF_STORAGE = {storage: dtype for dtype, storage in STORAGE_OF_DTYPE.items(
 
 
 def is_own(module: str | None) -> bool:
-    """Whether a module of this name is part of ondol itself."""
-    return bool(module) and module.partition(".")[0] in OWN_PACKAGES
+    """Whether a module of this name is part of ondol itself; the demo is a user's program that ships with it."""
+    return bool(module) and module.partition(".")[0] in OWN_PACKAGES and not module.startswith("ondol.demo.")
 
 
 def to_torch(module: str, name: str) -> tuple[str, str]:
@@ -64,8 +62,10 @@ def to_torch(module: str, name: str) -> tuple[str, str]:
     if (module, name) in _EXPLICIT:
         return _EXPLICIT[module, name]
     root, dot, rest = module.partition(".")
-    if root != "ondol":
+    if root != "ondol" or rest.startswith("demo."):
         return module, name
+    if rest.startswith("nn.functional."):  # one module in PyTorch, a package here
+        return "torch.nn.functional", name
     if rest.startswith("_native"):  # a native class or function is known by its public name
         return _EXPLICIT.get(("ondol", name), ("torch", name))
     return f"torch{dot}{rest}", name
@@ -83,12 +83,3 @@ def from_torch(module: str, name: str) -> tuple[str, str]:
 
 def is_dotted_name(text: str) -> bool:
     return _DOTTED_NAME.fullmatch(text) is not None
-
-
-def native_function_name(function: Any) -> tuple[str, str] | None:
-    """Where the public API shows a function of the extension: `ondol.nn.functional` first, then `ondol`."""
-    name = getattr(function, "__name__", "")
-    for module in ("ondol.nn.functional", "ondol"):
-        if vars(sys.modules.get(module, object)).get(name) is function:
-            return module, name
-    return None

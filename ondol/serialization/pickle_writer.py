@@ -14,10 +14,10 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pickle import PicklingError
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType
 from typing import Any
 
-from .names import native_function_name, to_torch
+from .names import to_torch
 
 PROTO, STOP, MARK, POP, POP_MARK = b"\x80", b".", b"(", b"0", b"1"
 NONE, NEWTRUE, NEWFALSE = b"N", b"\x88", b"\x89"
@@ -130,8 +130,6 @@ class PickleWriter:
     def _reduced_by_itself(self, value: Any) -> Any:
         if type(value) is bytes:
             return (_ENCODE, (value.decode("latin1"), "latin1")) if value else (bytes, ())
-        if isinstance(value, BuiltinFunctionType) and native_function_name(value):
-            return value.__name__
         registered = copyreg.dispatch_table.get(type(value))
         if registered is not None:
             return registered(value)
@@ -316,8 +314,6 @@ def _importable_name(value: Any, name: str | None) -> tuple[str, str]:
     """Module and name under which the value can be found again. Raises pickle.PicklingError where there is none."""
     if name is None:
         name = getattr(value, "__qualname__", None) or value.__name__
-    if isinstance(value, BuiltinFunctionType) and (found := native_function_name(value)):
-        return found
     module = getattr(value, "__module__", None) or "__main__"
     try:
         found = _walk(sys.modules[module], name)

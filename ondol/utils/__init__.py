@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ondol.utils import checkpoint, data, hooks
+    from ondol.utils import checkpoint as checkpoint
+    from ondol.utils import data as data
+    from ondol.utils import hooks as hooks
 
 _MODULES = ("checkpoint", "data", "hooks")
 

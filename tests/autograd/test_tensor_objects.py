@@ -163,5 +163,4 @@ def test_nodes_of_functions_show_what_their_context_holds():
     y = Scale.apply(ondol.ones(1, requires_grad=True), 3)
     assert y.grad_fn.factor == 3 and y.grad_fn.saved_tensors[0].tolist() == [1.0]
     assert repr(y.grad_fn).startswith("<ScaleBackward object at 0x")
-    with pytest.raises(AttributeError):
-        y.grad_fn.nothing
+    assert not hasattr(y.grad_fn, "nothing")

@@ -1,5 +1,6 @@
 """The static tables of names, the decorator, and the generic `out=` and in-place forms."""
 
+import ast
 import importlib
 import pathlib
 import subprocess
@@ -41,8 +42,7 @@ def test_the_table_of_in_place_forms_names_exactly_the_decorated_ones(operations
 
 
 def test_no_composed_function_has_a_native_twin():
-    native = pytest.importorskip("ondol._native")
-    assert sorted(set(exports.FUNCTIONS).intersection(dir(native))) == []
+    assert sorted(set(exports.FUNCTIONS).intersection(dir(ondol._native))) == []
 
 
 def test_every_exported_name_is_found_in_its_module():
@@ -71,7 +71,7 @@ def test_every_operation_has_a_docstring(operations):
 def test_the_tables_are_known_without_importing_a_family():
     code = "import sys, ondol._ops.exports; print([m for m in sys.modules if m.startswith('ondol._ops.')])"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert output.strip() == "['ondol._ops.exports']"
+    assert sorted(ast.literal_eval(output)) == ["ondol._ops.exports", "ondol._ops.registry"]
 
 
 def test_out_receives_the_result_and_is_returned():
@@ -118,6 +118,6 @@ def test_an_in_place_form_writes_to_its_tensor_and_keeps_the_gradient():
 
 
 def test_an_in_place_form_refuses_to_lose_a_category():
-    float_power_ = registry._inplace_method("float_power", "pointwise")
+    i0_ = registry._inplace_method("i0", "special")
     with pytest.raises(RuntimeError, match="can't be cast"):
-        float_power_(ondol.ones(2, dtype=ondol.int64), 2)
+        i0_(ondol.ones(2, dtype=ondol.int64))

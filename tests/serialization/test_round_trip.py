@@ -1,6 +1,8 @@
 """What `save` writes, `load` reads."""
 
+import copy
 import io
+import pickle
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
 
@@ -133,6 +135,24 @@ def test_a_function_of_nn_functional_may_be_an_attribute():
     net = nn.Identity()
     net.activation = nn.functional.relu
     assert round_trip(net).activation is nn.functional.relu
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "logsigmoid", "conv2d", "hardtanh_"])
+def test_a_function_is_written_under_the_name_that_pytorch_has_for_it(name):
+    net = nn.Identity()
+    net.activation = getattr(nn.functional, name)
+    buffer = io.BytesIO()
+    ondol.save(net, buffer)
+    assert f"torch.nn.functional\n{name}\n".encode() in buffer.getvalue()
+    assert round_trip(net).activation is net.activation
+
+
+@pytest.mark.parametrize(
+    "function", [ondol.add, ondol.relu_, ondol.Tensor.view, nn.functional.gelu, nn.functional.relu]
+)
+def test_a_function_of_the_core_survives_pythons_own_pickle_and_copy(function):
+    assert pickle.loads(pickle.dumps(function)) is function
+    assert copy.deepcopy(function) is function
 
 
 def test_another_class_is_refused_with_its_name_and_the_remedy():

@@ -276,7 +276,7 @@ void register_activation_smooth(Registry& r) {
   r.add("selu(Tensor self) -> Tensor", selu, kFunction | kInPlace);
   r.add("nn.selu(Tensor self) -> Tensor", selu, kFunction | kInPlace);
   r.add("nn.softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", softplus, kFunction);
-  r.add("nn.log_sigmoid(Tensor self) -> Tensor", log_sigmoid, kFunction);
+  r.add("nn.logsigmoid(Tensor self) -> Tensor", log_sigmoid, kFunction);
   r.add("nn.glu(Tensor self, int dim=-1) -> Tensor", glu, kFunction);
 }
 

@@ -13,3 +13,8 @@ from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .vision import *  # noqa: F403
+
+for _function in list(globals().values()):  # functions of the core are found here, by pickle too, under their own names
+    if getattr(_function, "__module__", None) == "ondol._native.nn":
+        _function.__module__ = __name__
+del _function

@@ -143,7 +143,7 @@ def multi_margin_loss(
         raise RuntimeError(f"inconsistent target size, expected {[x.size(0)]} but got {list(target.shape)}")
     if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < x.size(1)):
         raise RuntimeError("multi_margin_loss: target out of range")
-    loss = (margin - x.gather(1, y.unsqueeze(1)) + x).clamp_min(0)
+    loss = (margin - x.gather(1, y.unsqueeze(1)) + x).relu()  # of which a margin that is just met has no gradient
     if p == 2:
         loss = loss * loss
     if weight is not None:
@@ -168,7 +168,7 @@ def multilabel_margin_loss(
     valid = (y >= 0).to(ondol.int64).cumprod(1).to(ondol.bool)
     labels = y.clamp_min(0)
     in_target = ondol.zeros_like(y).scatter_add_(1, labels, valid.to(ondol.int64)) > 0
-    margins = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)  # (N, j, i)
+    margins = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).relu()  # (N, j, i)
     counted = valid.unsqueeze(2) & ~in_target.unsqueeze(1)
     loss = margins.masked_fill(~counted, 0.0).sum((1, 2)) / max(classes, 1)
     return reduced(loss.squeeze(0) if input.dim() < 2 else loss, chosen(size_average, reduce, reduction))
