@@ -52,6 +52,7 @@ from ondol import autograd as autograd, nn as nn
 
 if TYPE_CHECKING:
     from ondol import (
+        amp as amp,
         backends as backends,
         cuda as cuda,
         datasets as datasets,
@@ -71,15 +72,34 @@ if TYPE_CHECKING:
         version as version,
     )
     from ondol._dtype_info import finfo as finfo, iinfo as iinfo
+    from ondol._layer_functions import (
+        alpha_dropout as alpha_dropout,
+        feature_alpha_dropout as feature_alpha_dropout,
+        grid_sampler as grid_sampler,
+        grid_sampler_2d as grid_sampler_2d,
+        grid_sampler_3d as grid_sampler_3d,
+    )
     from ondol._tensor_str import (
         get_printoptions as get_printoptions,
         printoptions as printoptions,
         set_printoptions as set_printoptions,
     )
+    from ondol.amp import (
+        autocast as autocast,
+        get_autocast_dtype as get_autocast_dtype,
+        is_autocast_enabled as is_autocast_enabled,
+    )
+    from ondol.nn.functional import (
+        channel_shuffle as channel_shuffle,
+        cosine_similarity as cosine_similarity,
+        pairwise_distance as pairwise_distance,
+        pixel_shuffle as pixel_shuffle,
+        pixel_unshuffle as pixel_unshuffle,
+    )
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset({
-    "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim", "random",
+    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim", "random",
     "return_types", "serialization", "signal", "special", "testing", "utils", "version",
 })  # fmt: skip
 _ON_USE = {
@@ -90,6 +110,19 @@ _ON_USE = {
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
+    "autocast": "amp",
+    "get_autocast_dtype": "amp",
+    "is_autocast_enabled": "amp",
+    "alpha_dropout": "_layer_functions",
+    "feature_alpha_dropout": "_layer_functions",
+    "grid_sampler": "_layer_functions",
+    "grid_sampler_2d": "_layer_functions",
+    "grid_sampler_3d": "_layer_functions",
+    "channel_shuffle": "nn.functional",
+    "cosine_similarity": "nn.functional",
+    "pairwise_distance": "nn.functional",
+    "pixel_shuffle": "nn.functional",
+    "pixel_unshuffle": "nn.functional",
 }
 _OLD_TYPES = (
     "FloatTensor", "DoubleTensor", "HalfTensor", "BFloat16Tensor", "ByteTensor", "CharTensor", "ShortTensor",

@@ -9,6 +9,13 @@ from ondol import _native
 from ondol._native import Tensor
 
 __all__ = [
+    "asarray",
+    "detach",
+    "from_file",
+    "get_default_device",
+    "get_deterministic_debug_mode",
+    "get_device",
+    "is_deterministic_algorithms_warn_only_enabled",
     "are_deterministic_algorithms_enabled",
     "compile",
     "e",
@@ -42,7 +49,7 @@ from math import e, inf, nan, pi
 
 newaxis = None
 
-_settings: dict[str, Any] = {"deterministic": False, "matmul_precision": "highest"}
+_settings: dict[str, Any] = {"deterministic": False, "warn_only": False, "matmul_precision": "highest"}
 
 
 def is_tensor(obj: Any, /) -> bool:
@@ -122,7 +129,7 @@ def compile(model: Any = None, **options: Any) -> Any:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Accepted: ondol's results do not vary from run to run, nor with the number of threads."""
-    _settings["deterministic"] = bool(mode)
+    _settings["deterministic"], _settings["warn_only"] = bool(mode), bool(mode) and warn_only
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -151,6 +158,69 @@ def set_default_device(device: Any) -> None:
     """Only the CPU can be the default."""
     if device is not None:
         ondol.empty(0, device=device)
+
+
+def get_default_device() -> Any:
+    """The CPU."""
+    return ondol.device("cpu")
+
+
+def get_device(input: Tensor) -> int:
+    """-1: the index of no accelerator."""
+    return input.get_device()
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory without history."""
+    return input.detach()
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of anything, on the same memory where that can be.
+
+    `copy=True` always copies; `copy=False` raises ValueError where a copy is needed.
+
+    >>> ondol.asarray([1, 2])
+    tensor([1, 2])
+    """
+    shared = hasattr(obj, "__dlpack__") or hasattr(obj, "__array_interface__")
+    source = obj if isinstance(obj, Tensor) else ondol.as_tensor(obj, device=device)
+    made = source if dtype is None else source.to(dtype)
+    if copy is False and (not shared or made.data_ptr() != source.data_ptr()):
+        raise ValueError("can't alias arbitrary object into a tensor: it must be copied to be one of this dtype")
+    made = made.clone() if copy and made is source and shared else made
+    if requires_grad:
+        return made.detach().requires_grad_()
+    return made if isinstance(obj, Tensor) and obj.requires_grad else made.detach()
+
+
+def from_file(
+    filename: str, shared: bool = False, size: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    pin_memory: bool = False, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A 1-d tensor of `size` elements on a mapped file; if `shared`, changes reach the file, made if needed."""
+    import os
+
+    import numpy as np
+
+    kind = ondol.empty(0, dtype=dtype or ondol.get_default_dtype()).numpy().dtype
+    if shared and (not os.path.exists(filename) or os.path.getsize(filename) < size * kind.itemsize):
+        with open(filename, "ab") as file:
+            file.truncate(size * kind.itemsize)
+    mapped = np.memmap(filename, dtype=kind, mode="r+" if shared else "c", shape=(size,))
+    return ondol.from_numpy(mapped).requires_grad_(requires_grad)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0 (default), or 2 (error) after `use_deterministic_algorithms(True)`."""
+    return 2 if _settings["deterministic"] else 0
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What `use_deterministic_algorithms` was told."""
+    return _settings["warn_only"]
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -187,6 +187,42 @@ class _Methods:
         made = made.clone() if made is data else made
         return made.requires_grad_() if requires_grad else made
 
+    def where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+        """Its elements where `condition` is true, those of `other` elsewhere: `ondol.where(condition, self, other)`."""
+        return ondol.where(condition, self, other)
+
+    def index(self: Tensor, indices: Any) -> Tensor:
+        """What `self[...]` gives for one index tensor a dimension, with None for a whole one."""
+        return self[tuple(slice(None) if index is None else index for index in indices)]
+
+    def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Tensor:
+        """Looks at other memory from now on: that of a tensor, or a window on a storage; without a source, at none.
+
+        Raises RuntimeError if the tensor given has another dtype.
+        """
+        if source is None:
+            source = ondol.empty(0, dtype=self.dtype)
+        elif not isinstance(source, Tensor):
+            size = (source.nbytes() // self.itemsize - storage_offset,) if size is None else tuple(size)
+            stride = ondol.empty(size).stride() if stride is None else tuple(stride)
+            source = _native.tensor_from_storage(source, self.dtype, storage_offset, size, stride)
+        elif size is not None:
+            source = source.as_strided(size, ondol.empty(size).stride() if stride is None else stride, storage_offset)
+        if source.dtype != self.dtype:
+            raise RuntimeError(f"set_(): expected a source of dtype {self.dtype}, got {source.dtype}")
+        self.data = source
+        return self
+
+    def as_subclass(self: Tensor, cls: type) -> Any:
+        """The same memory and history as an object of a subclass of Tensor."""
+        view = self.view_as(self)
+        view._become(cls)
+        return view
+
+    def const_data_ptr(self: Tensor) -> int:
+        """`data_ptr()`, for readers."""
+        return self.data_ptr()
+
     def apply_(self: Tensor, function: Callable[[Any], Any]) -> Tensor:
         """Replaces each element by `function(element)`: slow, for CPU tensors only, as in PyTorch."""
         if self.requires_grad:

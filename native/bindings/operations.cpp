@@ -6,6 +6,7 @@
 #include <Python.h>
 #include <structmember.h>
 
+#include <algorithm>
 #include <map>
 
 #include "bindings/arguments.h"
@@ -29,6 +30,12 @@ struct OperatorObject {
 
 OperatorObject* cast(PyObject* object) { return reinterpret_cast<OperatorObject*>(object); }
 
+/// The operations of which PyTorch does not convert what they write to out=.
+bool keeps_dtype_of_out(std::string_view name) {
+  constexpr std::string_view names[] = {"aminmax", "complex", "gather", "multinomial", "polar"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
 /// Copies a result into the tensor given as out=, which takes its shape.
 void write_out(Tensor out, const Tensor& result, const char* name) {
   if (!result.defined()) runtime_error(name, "(): the result is None, which cannot be written into out=");
@@ -38,6 +45,9 @@ void write_out(Tensor out, const Tensor& result, const char* name) {
     runtime_error(name,
                   "(): functions with out=... arguments don't support automatic differentiation, but one of the "
                   "arguments requires grad.");
+  if (result.dtype() != out.dtype() && keeps_dtype_of_out(name))
+    runtime_error(name, "(): Expected out tensor to have dtype ", ondol::name(result.dtype()), ", but got ",
+                  ondol::name(out.dtype()), " instead");
   if (!can_cast(result.dtype(), out.dtype()))
     runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
                   torch_name(out.dtype()));

@@ -110,6 +110,11 @@ static Tensor fill_operation(const Tensor& self, const Tensor& value) {
   return fill_(target, value);
 }
 
+static Tensor filled(const Tensor& self, const Tensor& value) {
+  Tensor target = clone(self);
+  return fill_(target, value);
+}
+
 Tensor& zero_(Tensor& self) {
   if (needs_gradient(self)) {
     finish_in_place(self, zeros_like(self), "zero_");
@@ -143,6 +148,10 @@ static Tensor resize_operation(const Tensor& self, const Dims& sizes, std::optio
   Tensor target = self;
   resize_(target, sizes);
   return target;
+}
+
+static Tensor resize_as_(const Tensor& self, const Tensor& the_template, std::optional<MemoryFormat> format) {
+  return resize_operation(self, the_template.sizes(), format);
 }
 
 Tensor cat(const std::vector<Tensor>& all, int64_t dim) {
@@ -227,6 +236,11 @@ static Tensor repeat(const Tensor& self, const Dims& repeats) {
   }
   return reshape(clone_as(expand(reshape(self, with_ones), expanded), MemoryFormat::Contiguous), merged);
 }
+static Tensor tile(const Tensor& self, const Dims& repeats) {
+  Dims whole(self.sizes().size() > repeats.size() ? self.sizes().size() - repeats.size() : 0, 1);
+  for (int64_t count : repeats) whole.push_back(count);
+  return repeat(self, whole);
+}
 
 void register_copy(Registry& r) {
   r.add("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", clone_as);
@@ -259,6 +273,9 @@ void register_copy(Registry& r) {
   r.add("fill_(Tensor self, Tensor|Scalar value) -> Tensor", fill_operation);
   r.add("zero_(Tensor self) -> Tensor", zero_operation);
   r.add("resize_(Tensor self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor", resize_operation, kMethod);
+  r.add("resize_as_(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor", resize_as_);
+  r.add("fill(Tensor self, Tensor|Scalar value) -> Tensor", filled, kFunction);
+  r.add("tile(Tensor self, int[] dims) -> Tensor", tile);
   r.add("cat(Tensor[] tensors, int dim=0) -> Tensor", cat);
   r.add("stack(Tensor[] tensors, int dim=0) -> Tensor", stack);
   r.alias("concat", "cat");

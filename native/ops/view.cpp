@@ -483,18 +483,28 @@ static Tensor broadcast_to(const Tensor& self, const Dims& size) { return expand
 static Tensor expand_implicit(const Tensor& self, const Dims& size, bool) { return expand(self, size); }
 static Tensor adjoint(const Tensor& self) { return conj(transpose(self, -2, -1)); }
 
-/// squeeze_, unsqueeze_, t_, transpose_: the same tensor object gets the geometry of the view.
+/// squeeze_, unsqueeze_, t_, transpose_, as_strided_: the same tensor object gets the geometry and the history of the
+/// view.
 template <class MakeView>
 Tensor change_geometry(const Tensor& self, MakeView make_view) {
-  if (needs_gradient(self))
-    not_implemented("in-place changes of the shape of a tensor that requires grad; use the form that makes a view");
   Tensor changed = make_view(self);
-  self.impl()->set_geometry(changed.sizes(), changed.strides(), changed.impl()->offset);
+  TensorImpl* impl = self.impl();
+  impl->set_geometry(changed.sizes(), changed.strides(), changed.impl()->offset);
+  if (needs_gradient(self) && is_differentiable(self.dtype())) {
+    move_to(impl, changed.impl()->grad_fn, changed.impl()->output_index);
+    if (impl->base) impl->seen_version = impl->version();
+  }
   return self;
 }
 static Tensor squeeze_all_(const Tensor& self) { return change_geometry(self, squeeze_all); }
 static Tensor squeeze_(const Tensor& self, int64_t dim) {
   return change_geometry(self, [=](const Tensor& x) { return squeeze(x, dim); });
+}
+static Tensor squeeze_dims_(const Tensor& self, const Dims& dims) {
+  return change_geometry(self, [&](const Tensor& x) { return squeeze_dims(x, dims); });
+}
+static Tensor as_strided_(const Tensor& self, const Dims& sizes, const Dims& strides, std::optional<int64_t> offset) {
+  return change_geometry(self, [&](const Tensor& x) { return as_strided(x, sizes, strides, offset); });
 }
 static Tensor unsqueeze_(const Tensor& self, int64_t dim) {
   return change_geometry(self, [=](const Tensor& x) { return unsqueeze(x, dim); });
@@ -520,6 +530,8 @@ void register_view(Registry& r) {
   r.add("unsqueeze(Tensor self, int dim) -> Tensor", unsqueeze);
   r.add("squeeze_(Tensor self) -> Tensor", squeeze_all_, kMethod);
   r.add("squeeze_.dim(Tensor self, int dim) -> Tensor", squeeze_, kMethod);
+  r.add("squeeze_.dims(Tensor self, int[] dim) -> Tensor", squeeze_dims_, kMethod);
+  r.add("as_strided_(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor", as_strided_);
   r.add("unsqueeze_(Tensor self, int dim) -> Tensor", unsqueeze_, kMethod);
   r.add("t_(Tensor self) -> Tensor", t_, kMethod);
   r.add("transpose_(Tensor self, int dim0, int dim1) -> Tensor", transpose_, kMethod);
@@ -528,8 +540,9 @@ void register_view(Registry& r) {
   r.add("expand_as(Tensor self, Tensor other) -> Tensor", expand_as, kMethod);
   r.add("broadcast_to(Tensor self, int[] size) -> Tensor", broadcast_to);
   r.add("select(Tensor self, int dim, int index) -> Tensor", select);
-  r.add("narrow(Tensor self, int dim, int start, int length) -> Tensor", narrow);
+  // The form for a tensor comes first: one with a single element is taken for an int.
   r.add("narrow.Tensor(Tensor self, int dim, Tensor start, int length) -> Tensor", narrow_at);
+  r.add("narrow(Tensor self, int dim, int start, int length) -> Tensor", narrow);
   r.add("unbind(Tensor self, int dim=0) -> Tensor[]", unbind);
   r.add("split(Tensor self, int split_size, int dim=0) -> Tensor[]", split);
   r.add("split.sizes(Tensor self, int[] split_size, int dim=0) -> Tensor[]", split_sizes);
@@ -544,6 +557,8 @@ void register_view(Registry& r) {
   r.add("unfold(Tensor self, int dimension, int size, int step) -> Tensor", unfold, kMethod);
   r.alias("swapaxes", "transpose");
   r.alias("swapdims", "transpose");
+  r.alias("swapaxes_", "transpose_");
+  r.alias("swapdims_", "transpose_");
   r.alias("moveaxis", "movedim");
 }
 

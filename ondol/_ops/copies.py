@@ -26,7 +26,7 @@ def _copy_of(name: str) -> Callable:
 
     copy.__name__ = copy.__qualname__ = f"{name}_copy"
     copy.__doc__ = f"A copy of what `Tensor.{name}` shows."
-    return operation(copy)
+    return operation(copy, method=name == "narrow")
 
 
 for _name in (*_VIEWS, *_TUPLES):

@@ -45,7 +45,7 @@ _FUNCTIONS = {
 _METHODS = {
     "calculus": "diff",
     "comparison": "allclose equal is_same_size isclose nonzero_static",
-    "copies": "unsafe_chunk unsafe_split unsafe_split_with_sizes",
+    "copies": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
     "diagonal": "diagflat diagonal_scatter select_scatter slice_scatter",
     "distance": "dist renorm",
     "histogram": "histogram",

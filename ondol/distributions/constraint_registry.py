@@ -55,10 +55,6 @@ def _above(constraint: Any) -> transforms.Transform:
     return transforms.ComposeTransform([transforms.ExpTransform(), transforms.AffineTransform(bound, 1)])
 
 
-def _downwards(constraint: Any) -> transforms.Transform:
-    return transforms.AffineTransform(constraint.upper_bound, -1)
-
-
 def _below(constraint: Any) -> transforms.Transform:
     return transforms.ComposeTransform(
         [transforms.ExpTransform(), transforms.AffineTransform(constraint.upper_bound, -1)]

@@ -1,0 +1,50 @@
+"""Layers that PyTorch also has at the top level, with all arguments required and modes as numbers."""
+
+from __future__ import annotations
+
+from ondol import Tensor
+from ondol.nn import functional
+
+__all__ = ["alpha_dropout", "feature_alpha_dropout", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
+
+_INTERPOLATION = ("bilinear", "nearest", "bicubic")
+_PADDING = ("zeros", "border", "reflection")
+
+
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`ondol.nn.functional.alpha_dropout`."""
+    return functional.alpha_dropout(input, p, train)
+
+
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`ondol.nn.functional.feature_alpha_dropout`."""
+    return functional.feature_alpha_dropout(input, p, train)
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sample`: modes bilinear, nearest, bicubic; padding zeros, border, reflection, numbered from 0 on.
+
+    Raises IndexError for other numbers.
+    """
+    mode, padding = _INTERPOLATION[interpolation_mode], _PADDING[padding_mode]
+    return functional.grid_sample(input, grid, mode, padding, align_corners)
+
+
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` for (N, C, H, W)."""
+    if input.dim() != 4:
+        raise RuntimeError(f"grid_sampler_2d(): expected a 4D input, but got sizes {list(input.shape)}")
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def grid_sampler_3d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` for (N, C, D, H, W)."""
+    if input.dim() != 5:
+        raise RuntimeError(f"grid_sampler_3d(): expected a 5D input, but got sizes {list(input.shape)}")
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
