@@ -99,8 +99,8 @@ if TYPE_CHECKING:
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset({
-    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim", "random",
-    "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim",
+    "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
 })  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
