@@ -1,7 +1,8 @@
 """The depth of a graph does not matter: neither backward nor freeing recurses."""
 
-import ondol
 import pytest
+
+import ondol
 
 
 @pytest.mark.slow
