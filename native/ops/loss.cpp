@@ -1,5 +1,6 @@
 // Losses of classes: negative log likelihood and cross entropy.
 
+#include "ops/loss.h"
 #include "autograd/node.h"
 #include "kernels/table.h"
 #include "ops/functions.h"
@@ -7,9 +8,6 @@
 #include "ops/registry.h"
 
 namespace ondol {
-namespace {
-
-enum class Reduction { None, Mean, Sum };
 
 Reduction parse_reduction(std::string_view word) {
   if (word == "none") return Reduction::None;
@@ -17,6 +15,8 @@ Reduction parse_reduction(std::string_view word) {
   if (word == "sum") return Reduction::Sum;
   value_error(word, " is not a valid value for reduction: use 'none', 'mean' or 'sum'");
 }
+
+namespace {
 
 /// Scores [batch, classes, space] and the index of the right class at each place.
 struct ClassTask {

@@ -38,12 +38,14 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_regression_loss(Registry&);
 void register_recurrent(Registry&);
 void register_recurrent_cells(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_reduction_norm(Registry&);
 void register_reduction_product(Registry&);
+void register_resampling(Registry&);
 void register_rounding(Registry&);
 void register_scan(Registry&);
 void register_scatter(Registry&);
@@ -97,12 +99,14 @@ void register_all(Registry& r) {
                       register_product,
                       register_random,
                       register_random_fill,
+                      register_regression_loss,
                       register_recurrent,
                       register_recurrent_cells,
                       register_reduction,
                       register_reduction_logical,
                       register_reduction_norm,
                       register_reduction_product,
+                      register_resampling,
                       register_rounding,
                       register_scan,
                       register_scatter,
