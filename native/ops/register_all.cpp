@@ -19,6 +19,7 @@ void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_fold(Registry&);
 void register_gather(Registry&);
+void register_grid_sample(Registry&);
 void register_indexing(Registry&);
 void register_indexing_along(Registry&);
 void register_indexing_order(Registry&);
@@ -80,6 +81,7 @@ void register_all(Registry& r) {
                       register_extreme,
                       register_fold,
                       register_gather,
+                      register_grid_sample,
                       register_indexing,
                       register_indexing_along,
                       register_indexing_order,

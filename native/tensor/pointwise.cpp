@@ -71,20 +71,27 @@ void arrange(Walk& walk, const Dims& shape) {
 /// Calls body(pointers, n) for pieces of the innermost dimension, over the elements [begin, end) of the walk.
 template <class Body>
 void for_each_run(const Walk& walk, int64_t begin, int64_t end, Body&& body) {
-  int64_t inner = walk.sizes.back();
-  int64_t ndim = walk.sizes.ssize();
-  std::array<char*, kMaxOperands + 1> pointers;
-  for (int64_t at = begin; at < end;) {
-    int64_t rest = at / inner, offset = at % inner;
-    for (int s = 0; s < walk.count; ++s) pointers[s] = walk.sides[s].data + offset * walk.sides[s].strides[ndim - 1];
-    for (int64_t dim = ndim - 2; dim >= 0; --dim) {
-      int64_t index = rest % walk.sizes[dim];
-      rest /= walk.sizes[dim];
-      for (int s = 0; s < walk.count; ++s) pointers[s] += index * walk.sides[s].strides[dim];
-    }
-    int64_t n = std::min(inner - offset, end - at);
+  const int64_t inner = walk.sizes.back(), outer_dims = walk.sizes.ssize() - 1;
+  std::array<char*, kMaxOperands + 1> rows, pointers;  // where the rows begin, and what the body gets
+  Dims index(static_cast<size_t>(outer_dims), 0);
+  for (int s = 0; s < walk.count; ++s) rows[s] = walk.sides[s].data;
+  int64_t rest = begin / inner;
+  for (int64_t dim = outer_dims - 1; dim >= 0; --dim) {
+    index[dim] = rest % walk.sizes[dim];
+    rest /= walk.sizes[dim];
+    for (int s = 0; s < walk.count; ++s) rows[s] += index[dim] * walk.sides[s].strides[dim];
+  }
+  for (int64_t at = begin, offset = begin % inner; at < end; offset = 0) {
+    for (int s = 0; s < walk.count; ++s) pointers[s] = rows[s] + offset * walk.sides[s].strides[outer_dims];
+    const int64_t n = std::min(inner - offset, end - at);
     body(pointers, n);
     at += n;
+    for (int64_t dim = outer_dims - 1; dim >= 0; --dim) {  // the next row
+      for (int s = 0; s < walk.count; ++s) rows[s] += walk.sides[s].strides[dim];
+      if (++index[dim] < walk.sizes[dim]) break;
+      for (int s = 0; s < walk.count; ++s) rows[s] -= walk.sizes[dim] * walk.sides[s].strides[dim];
+      index[dim] = 0;
+    }
   }
 }
 
@@ -185,7 +192,8 @@ void run_buffered(const Call& call, const Walk& walk) {
           const Side& side = walk.sides[i + 1];
           int64_t stride = side.strides[inner_dim];
           char*& position = at[i + 1];
-          if (stride == 0 && n > 1) {  // one value for the whole row
+          if (stride == 0 &&
+              call.operands > 1) {  // one value for the whole row; loops of one operand know no such thing
             converter(side.dtype, call.computing)(position, 0, buffers[i], 0, 1);
             from[i] = buffers[i];
             scalar[i] = true;
@@ -381,7 +389,9 @@ void lengthen_inner(Walk& walk) {
   constexpr int64_t kShort = 8;
   const size_t inner = walk.sizes.size() - 1;
   if (walk.sizes[inner] >= kShort) return;
-  const size_t longest = std::max_element(walk.sizes.begin(), walk.sizes.end()) - walk.sizes.begin();
+  size_t longest = inner;  // the nearest that is long enough, whose elements lie closest together
+  while (longest > 0 && walk.sizes[longest] < kShort) --longest;
+  if (walk.sizes[longest] < kShort) return;
   std::swap(walk.sizes[longest], walk.sizes[inner]);
   for (int s = 0; s < walk.count; ++s) std::swap(walk.sides[s].strides[longest], walk.sides[s].strides[inner]);
 }

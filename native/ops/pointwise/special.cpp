@@ -43,7 +43,7 @@ struct Erfinv {
       x = select(far, copysign(sqrt(logarithm - 0.5 * log(pi * logarithm)), y), x);
     }
     for (int steps = any(far) ? 3 : 1; steps > 0; --steps) {
-      V to_end = copysign((1 - size) - erfc(abs(x)), y);
+      V to_end = copysign(splat<V>(1), y) * ((1 - size) - erfc(abs(x)));
       V error = select(size < 0.5, erf(x) - y, to_end);
       V newton = error / (two_over_sqrt_pi * exp(-x * x));
       x = x - newton / (1 + x * newton);

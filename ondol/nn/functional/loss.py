@@ -79,7 +79,7 @@ def l1_loss(
     """|x − y|."""
     reduction = chosen(size_average, reduce, reduction)
     x, y = _broadcast(input, target)
-    if not x.is_floating_point():  # complex numbers and integers
+    if not (x.is_floating_point() and y.is_floating_point()):  # complex numbers and integers
         return _weighted_mean((x - y).abs(), weight, input, reduction)
     if weight is None:
         return _nn.l1_loss(x, y, reduction)
