@@ -116,11 +116,11 @@ Parsed parse(const Tensor& self, PyObject* index) {
         parsed.view = unsqueeze(parsed.view, dim);
         parsed.put(dim++, python::item(tensor).to_bool() ? zeros({1}, Dtype::I64) : zeros({0}, Dtype::I64));
       } else if (is_mask(tensor)) {
+        Tensor positions = nonzero(tensor);
         for (int64_t d = 0; d < tensor.ndim(); ++d) {
           if (tensor.sizes()[d] != parsed.view.sizes()[dim])
             index_error("The shape of the mask ", tensor.sizes(), " at index ", d,
                         " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim);
-          Tensor positions = nonzero(tensor);
           parsed.put(dim++, select(positions, 1, d));
         }
       } else if (tensor.ndim() == 0 && is_integral(tensor.dtype())) {
@@ -155,6 +155,11 @@ Tensor get_item(const Tensor& tensor, PyObject* index) {
           "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
           "0-dim tensor to a number");
     return select(tensor, 0, to_int(index, "index"));
+  }
+  if (is_tensor(index)) {  // a mask of the whole shape needs no positions
+    Tensor mask = unwrap(index);
+    if (mask.dtype() == Dtype::Bool && mask.ndim() > 0 && mask.sizes() == tensor.sizes())
+      return index_by_mask(tensor, mask);
   }
   Parsed parsed = parse(tensor, index);
   if (parsed.advanced) return ondol::index(parsed.view, parsed.indices);

@@ -187,6 +187,7 @@ Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool a
 /// Positions in a flat tensor of `count` elements, negative ones counted from the end; raises IndexError on others.
 Tensor wrapped_positions(const Tensor& index, int64_t count);
 Tensor masked_fill(const Tensor& self, const Tensor& mask, const Tensor& value);
+Tensor index_by_mask(const Tensor& self, const Tensor& mask);
 Tensor masked_select(const Tensor& self, const Tensor& mask);
 Tensor masked_scatter(const Tensor& self, const Tensor& mask, const Tensor& source);
 

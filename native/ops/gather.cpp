@@ -3,6 +3,7 @@
 #include "ops/gather.h"
 
 #include "base/parallel.h"
+#include "base/vectorize.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
 #include "tensor/launch.h"
@@ -36,11 +37,23 @@ IndexLines index_lines(const char* operation, const Tensor& self, int64_t dim, c
   return lines;
 }
 
+[[gnu::always_inline]] static inline bool inside_loop(const int64_t* at, int64_t count, int64_t size) {
+  int64_t outside = 0;  // negative if an index is negative or too large
+  for (int64_t i = 0; i < count; ++i) outside |= at[i] | (size - 1 - at[i]);
+  return outside >= 0;
+}
+ONDOL_VECTORIZE ONDOL_WIDE static bool inside_wide(const int64_t* at, int64_t count, int64_t size) {
+  return inside_loop(at, count, size);
+}
+static bool inside_plain(const int64_t* at, int64_t count, int64_t size) { return inside_loop(at, count, size); }
+
+bool all_inside(const int64_t* at, int64_t count, int64_t size) {
+  return wide_vectors() ? inside_wide(at, count, size) : inside_plain(at, count, size);
+}
+
 void check_index_range(const IndexLines& lines, int64_t size) {
   int64_t count = lines.index.numel();
-  bool good = true;
-  for (int64_t i = 0; i < count; ++i) good &= static_cast<uint64_t>(lines.at[i]) < static_cast<uint64_t>(size);
-  if (good) return;
+  if (all_inside(lines.at, count, size)) return;
   for (int64_t i = 0; i < count; ++i)
     if (lines.at[i] < 0 || lines.at[i] >= size)
       runtime_error("index ", lines.at[i], " is out of bounds for dimension ", lines.dim, " with size ", size);

@@ -32,6 +32,8 @@ struct LineOffsets {
 
 /// Checks dtype, rank and sizes of an index against `self` in the words of the operation; a 0-d tensor counts as 1-d.
 IndexLines index_lines(const char* operation, const Tensor& self, int64_t dim, const Tensor& index);
+/// Whether all positions are in [0, size).
+bool all_inside(const int64_t* at, int64_t count, int64_t size);
 /// Raises unless 0 <= index < size for all of it.
 void check_index_range(const IndexLines& lines, int64_t size);
 /// For a tensor with at least the index's sizes.

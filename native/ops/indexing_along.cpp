@@ -25,6 +25,7 @@ Tensor positions_along(const char* operation, const Tensor& index) {
 /// The first position that is not in [0, size), or -1.
 int64_t first_outside(const Tensor& positions, int64_t size) {
   const auto* at = positions.data<int64_t>();
+  if (all_inside(at, positions.numel(), size)) return -1;
   for (int64_t i = 0; i < positions.numel(); ++i)
     if (static_cast<uint64_t>(at[i]) >= static_cast<uint64_t>(size)) return i;
   return -1;

@@ -118,7 +118,7 @@ static int64_t count_true(const Tensor& mask) {
   return mask.numel() - std::count(flags, flags + mask.numel(), uint8_t{0});
 }
 
-Tensor masked_select(const Tensor& self, const Tensor& mask) {
+static Tensor chosen_by(const char* node, const Tensor& self, const Tensor& mask) {
   if (mask.dtype() != Dtype::Bool) runtime_error("masked_select: expected BoolTensor for mask");
   Tensor result;
   {
@@ -139,13 +139,16 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
     });
   }
   if (needs_gradient(self))
-    record("MaskedSelectBackward0", result, {self},
-           [saved = save(mask), sizes = self.sizes()](const Tensor& gradient, Gradients& in) {
-             Dims whole = broadcast_shapes(sizes, saved().sizes());
-             in[0] = masked_scatter(zeros(whole, gradient.dtype()), saved(), gradient);
-           });
+    record(node, result, {self}, [saved = save(mask), sizes = self.sizes()](const Tensor& gradient, Gradients& in) {
+      Dims whole = broadcast_shapes(sizes, saved().sizes());
+      in[0] = masked_scatter(zeros(whole, gradient.dtype()), saved(), gradient);
+    });
   return result;
 }
+
+Tensor masked_select(const Tensor& self, const Tensor& mask) { return chosen_by("MaskedSelectBackward0", self, mask); }
+/// self[mask]
+Tensor index_by_mask(const Tensor& self, const Tensor& mask) { return chosen_by("IndexBackward0", self, mask); }
 
 /// The elements of the source, in order, into the places where the mask is true.
 static void scatter_into(const Tensor& target, const Tensor& mask, const Tensor& source) {

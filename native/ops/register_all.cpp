@@ -27,12 +27,14 @@ void register_integer(Registry&);
 void register_limit(Registry&);
 void register_linear(Registry&);
 void register_loss(Registry&);
+void register_margin_loss(Registry&);
 void register_masked(Registry&);
 void register_math(Registry&);
 void register_normalization_channel(Registry&);
 void register_normalization_row(Registry&);
 void register_optimizer(Registry&);
 void register_padding(Registry&);
+void register_padding_continued(Registry&);
 void register_pooling_average(Registry&);
 void register_pooling_max(Registry&);
 void register_power(Registry&);
@@ -89,12 +91,14 @@ void register_all(Registry& r) {
                       register_limit,
                       register_linear,
                       register_loss,
+                      register_margin_loss,
                       register_masked,
                       register_math,
                       register_normalization_channel,
                       register_normalization_row,
                       register_optimizer,
                       register_padding,
+                      register_padding_continued,
                       register_pooling_average,
                       register_pooling_max,
                       register_power,

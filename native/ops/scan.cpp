@@ -145,6 +145,48 @@ Tensor exclusive_product(const Tensor& x, int64_t dim) {
   return linear_recurrence(delayed(x, dim), first_unit(x, dim), dim);
 }
 
+namespace {
+
+/// gx[k] = (x[0] ... x[k - 1]) s[k] with s[k] = g[k] + x[k + 1] s[k + 1]: no division, so zeros need no care.
+template <class T>
+void cumprod_gradient(const T* x, const T* g, T* gx, kernel::Lines lines) {
+  const int64_t n = lines.n, inner = lines.inner;
+  parallel_for(lines.outer, 1 + 16384 / (n * inner + 1), [&](int64_t begin, int64_t end) {
+    std::vector<double> state(static_cast<size_t>(inner));
+    for (int64_t o = begin; o < end; ++o) {
+      const int64_t first = o * n * inner;
+      std::fill(state.begin(), state.end(), 0);
+      for (int64_t k = n - 1; k >= 0; --k)
+        for (int64_t j = 0, i = first + k * inner; j < inner; ++j, ++i) {
+          const double behind = k + 1 < n ? static_cast<double>(x[i + inner]) * state[j] : 0;
+          gx[i] = static_cast<T>(state[j] = static_cast<double>(g[i]) + behind);
+        }
+      std::fill(state.begin(), state.end(), 1);
+      for (int64_t k = 0; k < n; ++k)
+        for (int64_t j = 0, i = first + k * inner; j < inner; ++j, ++i) {
+          gx[i] = static_cast<T>(static_cast<double>(gx[i]) * state[j]);
+          state[j] *= static_cast<double>(x[i]);
+        }
+    }
+  });
+}
+
+Tensor plain_cumprod_gradient(const Tensor& x, const Tensor& gradient, int64_t dim) {
+  NoGrad silent;
+  const Dtype compute = reduction_dtype(x.dtype());
+  Tensor factors = contiguous(to_dtype(x, compute)), g = contiguous(to_dtype(gradient, compute));
+  Tensor gx = empty(x.sizes(), compute);
+  launch({{&factors, &g}, {&gx}}, 4 * x.numel(), [&] {
+    visit_floating(compute, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      cumprod_gradient(factors.data<T>(), g.data<T>(), gx.data<T>(), lines_along(x.sizes(), dim));
+    });
+  });
+  return to_dtype(gx, x.dtype());
+}
+
+}  // namespace
+
 Tensor cumprod(const Tensor& self, int64_t dim, std::optional<Dtype> requested) {
   Dtype dtype = scan_dtype(self, requested);
   dim = wrap_dim(dim, self.ndim());
@@ -162,6 +204,10 @@ Tensor cumprod(const Tensor& self, int64_t dim, std::optional<Dtype> requested) 
       Tensor x = to_dtype(saved(), dtype);
       if (x.numel() == 0 || x.ndim() == 0) {
         in[0] = gradient;
+        return;
+      }
+      if (!needs_gradient(gradient, x) && !is_complex(dtype)) {
+        in[0] = plain_cumprod_gradient(x, gradient, dim);
         return;
       }
       // d/dx[k] = (product before k) * s[k] with s[k] = g[k] + x[k + 1] s[k + 1]: no division, so zeros need no care.

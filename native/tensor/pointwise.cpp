@@ -172,45 +172,47 @@ void run_flat(const Call& call, std::span<const Tensor> operands, const Tensor& 
     launch({{}, {&out}}, n, [&] { parallel_for(n, kParallelGrain, range); });
 }
 
-/// Elements are gathered and converted into buffers, computed there, converted and scattered.
+/// Elements are gathered and converted into buffers, computed there, converted and scattered; an operand that lies as
+/// the loop wants it, or is one value for a whole row, is read where it is.
 void run_buffered(const Call& call, const Walk& walk) {
-  size_t inner_dim = walk.sizes.size() - 1;
+  const size_t inner_dim = walk.sizes.size() - 1;
+  const auto item = static_cast<int64_t>(item_size(call.computing));
+  const Side& out = walk.sides[0];
+  const int64_t out_stride = out.strides[inner_dim], out_item = static_cast<int64_t>(item_size(call.loop_result));
+  const bool direct = out.dtype == call.loop_result && out_stride == out_item;
+  bool as_it_is[kMaxOperands], one_value[kMaxOperands];
+  bool no_buffers = direct;
+  for (int i = 0; i < call.operands; ++i) {
+    const Side& side = walk.sides[i + 1];
+    const int64_t stride = side.strides[inner_dim];
+    one_value[i] = call.scalar[i] || (stride == 0 && call.operands > 1);  // loops of one operand know no such thing
+    as_it_is[i] = side.dtype == call.computing && (stride == item || one_value[i]);
+    no_buffers = no_buffers && (call.scalar[i] || as_it_is[i]);
+  }
   auto range = [&](int64_t begin, int64_t end) {
     alignas(64) char buffers[kMaxOperands][kChunk * 16];
     alignas(64) char result_buffer[kChunk * 16];
     for_each_run(walk, begin, end, [&](std::array<char*, kMaxOperands + 1> at, int64_t n) {
-      for (int64_t done = 0; done < n; done += kChunk) {
-        int64_t length = std::min(kChunk, n - done);
+      const int64_t chunk = no_buffers ? n : kChunk;
+      for (int64_t done = 0; done < n; done += chunk) {
+        const int64_t length = std::min(chunk, n - done);
         const void* from[kMaxOperands];
-        bool scalar[kMaxOperands];
         for (int i = 0; i < call.operands; ++i) {
-          scalar[i] = call.scalar[i];
+          const Side& side = walk.sides[i + 1];
+          const int64_t stride = side.strides[inner_dim];
+          char*& position = at[i + 1];
           if (call.scalar[i]) {
             from[i] = call.scalars[i].bytes;
-            continue;
-          }
-          const Side& side = walk.sides[i + 1];
-          int64_t stride = side.strides[inner_dim];
-          char*& position = at[i + 1];
-          if (stride == 0 &&
-              call.operands > 1) {  // one value for the whole row; loops of one operand know no such thing
-            converter(side.dtype, call.computing)(position, 0, buffers[i], 0, 1);
-            from[i] = buffers[i];
-            scalar[i] = true;
-          } else if (side.dtype == call.computing && stride == static_cast<int64_t>(item_size(side.dtype))) {
+          } else if (as_it_is[i]) {
             from[i] = position;
           } else {
-            converter(side.dtype, call.computing)(position, stride, buffers[i],
-                                                  static_cast<int64_t>(item_size(call.computing)), length);
+            converter(side.dtype, call.computing)(position, stride, buffers[i], item, one_value[i] ? 1 : length);
             from[i] = buffers[i];
           }
           position += length * stride;
         }
-        const Side& out = walk.sides[0];
-        int64_t out_stride = out.strides[inner_dim], item = static_cast<int64_t>(item_size(call.loop_result));
-        bool direct = out.dtype == call.loop_result && out_stride == item;
-        call.loop(from, scalar, direct ? at[0] : result_buffer, length, call.parameters);
-        if (!direct) converter(call.loop_result, out.dtype)(result_buffer, item, at[0], out_stride, length);
+        call.loop(from, one_value, direct ? at[0] : result_buffer, length, call.parameters);
+        if (!direct) converter(call.loop_result, out.dtype)(result_buffer, out_item, at[0], out_stride, length);
         at[0] += length * out_stride;
       }
     });

@@ -101,14 +101,23 @@ struct Block {
 template <class T, class State, class Step>
 inline void fold_columns(const Block<T>& block, State* states, Step step) {
   int64_t r = 0;
-  for (; r + 4 <= block.rows; r += 4)
-    for (int v = 0; v < block.vectors; ++v) {
+  for (; r + 4 <= block.rows; r += 4) {
+    const T* row = block.x + r * block.stride;
+    for (int v = 0; v + 1 < block.vectors; ++v, row += lanes<T>) {
+      State s = states[v];
+      s = step(s, load(row), v);
+      s = step(s, load(row + block.stride), v);
+      s = step(s, load(row + 2 * block.stride), v);
+      states[v] = step(s, load(row + 3 * block.stride), v);
+    }
+    for (int v = block.vectors - 1; v < block.vectors; ++v) {  // the last vector may be short
       State s = states[v];
       s = step(s, block.at(r, v), v);
       s = step(s, block.at(r + 1, v), v);
       s = step(s, block.at(r + 2, v), v);
       states[v] = step(s, block.at(r + 3, v), v);
     }
+  }
   for (; r < block.rows; ++r)
     for (int v = 0; v < block.vectors; ++v) states[v] = step(states[v], block.at(r, v), v);
 }

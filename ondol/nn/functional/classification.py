@@ -159,19 +159,7 @@ def multilabel_margin_loss(
 
     Shapes: (N, C) or (C) and targets of the same shape: class indices up to the first negative one.
     """
-    if target.shape != input.shape or input.dim() > 2:
-        raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
-    x, y = (t.reshape(1, -1) if t.dim() < 2 else t for t in (input, target))
-    classes = x.size(1)
-    if y.numel() and int(y.max()) >= classes:
-        raise RuntimeError("multilabel_margin_loss: target out of range")
-    valid = (y >= 0).to(ondol.int64).cumprod(1).to(ondol.bool)
-    labels = y.clamp_min(0)
-    in_target = ondol.zeros_like(y).scatter_add_(1, labels, valid.to(ondol.int64)) > 0
-    margins = (1 - x.gather(1, labels).unsqueeze(2) + x.unsqueeze(1)).relu()  # (N, j, i)
-    counted = valid.unsqueeze(2) & ~in_target.unsqueeze(1)
-    loss = margins.masked_fill(~counted, 0.0).sum((1, 2)) / max(classes, 1)
-    return reduced(loss.squeeze(0) if input.dim() < 2 else loss, chosen(size_average, reduce, reduction))
+    return _nn.multilabel_margin_loss(input, target, chosen(size_average, reduce, reduction))
 
 
 _IMPOSSIBLE = -1e30  # a log probability that stays finite, so that its derivatives do too

@@ -105,4 +105,4 @@ def _alpha_drop(input: ondol.Tensor, p: float, training: bool, inplace: bool, sh
     keep = input.new_empty(shape).bernoulli_(1 - p)
     shift = keep.add(-1).mul_(_SELU_LIMIT * scale).add_(_SELU_LIMIT * scale * p)
     keep.mul_(scale)
-    return input.mul_(keep).add_(shift) if inplace else input * keep + shift
+    return input.mul_(keep).add_(shift) if inplace else ondol.addcmul(shift, input, keep)
