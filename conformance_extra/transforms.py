@@ -101,6 +101,9 @@ def check_vmap(op, sample, ours: Library, theirs: Library, first_only: bool) -> 
             return f"{len(actual)} tensors instead of {len(expected[0])}"
         for place, batch in enumerate(actual):
             for example in range(EXAMPLES):
+                if "empty" in op.name:  # uninitialised memory
+                    assert batch[example].shape == expected[example][place].shape
+                    continue
                 torch.testing.assert_close(batch[example], expected[example][place], equal_nan=True, rtol=1e-6, atol=1e-7)
         return ""
     except Exception as error:

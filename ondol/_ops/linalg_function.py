@@ -17,6 +17,7 @@ from ondol._ops.linalg_checks import check_square
 from ondol._ops.linalg_numpy import flat_batch
 from ondol._ops.linalg_solve import inv
 from ondol._ops.product import cheapest_chain, vector_product
+from ondol._ops.examples import batch_of_matrices
 from ondol._ops.registry import operation
 
 
@@ -48,6 +49,8 @@ def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
 
 class _MatrixExponential(ondol.autograd.Function):
     """exp(A). The derivative in direction G is the upper right block of exp [[Aᴴ, G], [0, Aᴴ]] (Mathias 1996)."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:

@@ -90,13 +90,17 @@ def _fits(kind: str, value: Any) -> bool:
     if kind in ("int[]", "int[n]"):
         return isinstance(value, (list, tuple, int)) and not isinstance(value, bool)
     if kind == "int":
-        return not isinstance(value, (list, tuple, float, bool, str)) or isinstance(value, bool)
+        return not isinstance(value, (list, tuple, float, str)) and not _is_no_integer(value)
     if kind == "Scalar":
         return isinstance(value, (int, float, complex)) or not isinstance(value, (Tensor, str, list, tuple))
     if kind == "bool":
         return isinstance(value, bool)
     if kind == "str":
         return isinstance(value, str)
+    if kind == "Device":
+        return isinstance(value, (str, int, ondol.device)) and not isinstance(value, bool)
+    if kind == "ScalarType":
+        return isinstance(value, (ondol.dtype, type))
     return True
 
 
@@ -132,6 +136,11 @@ def bind(schema: Schema, args: tuple, kwargs: dict) -> dict[str, Any] | None:
         elif parameter.type == "int[]" and isinstance(bound[parameter.name], int):
             bound[parameter.name] = (bound[parameter.name],)
     return bound
+
+
+def _is_no_integer(value: Any) -> bool:
+    """Whether a tensor cannot stand for an integer."""
+    return isinstance(value, Tensor) and (value.dim() > 0 or value.is_floating_point() or value.is_complex())
 
 
 class Call:

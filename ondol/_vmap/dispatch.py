@@ -24,7 +24,7 @@ from ondol._vmap.level import Level
 from ondol._vmap.protocol import METHODS
 
 _DYNAMIC = frozenset(
-    "_unique2 argwhere masked_select nonzero unique unique_consecutive unique_dim where.condition".split()
+    "_unique2 argwhere nonzero unique unique_consecutive unique_dim where.condition".split()
 )
 
 
@@ -109,7 +109,7 @@ def wrap_results(result: Any, level: Level) -> Any:
 
 def _check_fixed_shape(name: str, bound: dict, level: Level) -> None:
     dynamic = name in _DYNAMIC or (name == "where" and "self" not in bound)
-    dynamic = dynamic or (name == "repeat_interleave" and is_batched(bound.get("repeats"), level))
+    dynamic = dynamic or (name == "masked_select" and is_batched(bound["mask"], level))
     if dynamic:
         raise RuntimeError(
             f"vmap: the shape of the result of {name}() depends on the values in the tensor, which differ between the "

@@ -44,7 +44,7 @@ def group_norm(call: Call) -> Tensor:
     weight, bias = call.values.get("weight"), call.values.get("bias")
     plain = {name: None for name in ("weight", "bias") if name in call.values}
     result = unfold(call.run(input=fold(call.batch("input"), 0), **plain), 0, call.level.size)
-    return _affine(call, result, weight, bias, (1, -1, *(1,) * (call.rank("input") - 2)))
+    return _affine(call, result, weight, bias, (1, result.shape[2], *(1,) * (call.rank("input") - 2)))
 
 
 @rule("batch_norm instance_norm")

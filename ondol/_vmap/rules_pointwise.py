@@ -18,10 +18,10 @@ _ONE_TENSOR = """
 _SEVERAL_TENSORS = """
     add addcdiv addcmul atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor clamp clamp_max
     clamp_min complex copysign div eq float_power floor_divide fmax fmin fmod gcd ge gt heaviside hypot lcm ldexp le
-    lerp logaddexp logaddexp2 logical_and logical_or logical_xor lt masked_fill maximum minimum mul ne nextafter polar
+    lerp logaddexp logaddexp2 logical_and logical_or logical_xor lt maximum minimum mul ne nextafter polar
     pow remainder rsub special_xlog1py sub where xlogy
 """
-_CONDITIONS = frozenset({"condition", "mask"})  # parameters that take no part in type promotion
+_CONDITIONS = frozenset({"condition"})  # parameters that take no part in type promotion
 
 
 def aligned(batch: Tensor, rank: int) -> Tensor:
@@ -43,18 +43,31 @@ def several_tensors(call: Call) -> Tensor:
     rank = max(call.rank(name) for name in names)
     changes: dict[str, Any] = {name: aligned(call.values[name], rank) for name in names if name in call.batched}
     _promote_like_examples(call, names, changes)
-    if call.name == "masked_fill" and not call.in_place and "self" not in call.batched:
-        changes["self"] = call.batch("self")
     if call.name == "fill":
         return call.batch("self").clone().copy_(changes["value"]) if not call.in_place else call.run(**changes)
     return call.run(**changes)
+
+
+@rule("masked_fill")
+def masked_fill(call: Call) -> Tensor:
+    """Values where a mask is true; a value of each example is no scalar for the batch."""
+    if "value" in call.batched and call.rank("value"):
+        raise NeedsLoop
+    rank = max(call.rank("self"), call.rank("mask"))
+    x = aligned(call.batch("self"), rank)
+    mask, value = (
+        aligned(call.values[name], rank) if name in call.batched else call.values[name] for name in ("mask", "value")
+    )
+    if "value" not in call.batched:
+        return call.run(self=call.values["self"] if call.in_place else x, mask=mask)
+    return ondol.where(mask, value.to(x.dtype), x)
 
 
 def _promote_like_examples(call: Call, names: list[str], changes: dict[str, Any]) -> None:
     """A 0-d example hardly counts in type promotion, its batch would: it is converted to what the examples promote to."""
     operands = [name for name in names if name not in _CONDITIONS]
     scalars = [name for name in operands if call.rank(name) == 0]
-    if not scalars or len({call.outer[name].dtype for name in operands}) == 1 or call.name in ("ldexp", "masked_fill"):
+    if not scalars or len({call.outer[name].dtype for name in operands}) == 1 or call.name == "ldexp":
         return
     dtype = result_type([call.outer[name] for name in operands])
     for name in scalars:

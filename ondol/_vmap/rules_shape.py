@@ -154,6 +154,16 @@ def repeat(call: Call) -> Tensor:
     return _with_room(call.values["self"], len(repeats)).repeat(1, *repeats)
 
 
+@rule("as_strided")
+def as_strided(call: Call) -> Tensor:
+    """A window on the memory of each example, which lies at the batch's stride from the one before."""
+    x, offset = call.values["self"], call.values.get("storage_offset")
+    x = x if x.is_contiguous() else x.contiguous()
+    first = x.storage_offset() + (0 if offset is None else offset)
+    size, stride = ([call.level.size, *call.values["size"]], [x.stride(0), *call.values["stride"]])
+    return x.as_strided(size, stride, first)
+
+
 @rule("repeat_interleave")
 def repeat_interleave(call: Call) -> Tensor:
     """Each element several times."""

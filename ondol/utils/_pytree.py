@@ -75,7 +75,7 @@ def _children(node: Any) -> tuple[list, Any] | None:
     if container is not None:
         children, context = container.flatten(node)
         return list(children), context
-    if isinstance(node, tuple) and (hasattr(node, "_fields") or hasattr(node, "n_fields")):  # named; of return_types
+    if isinstance(node, tuple) and (hasattr(node, "_fields") or type(node).__module__.endswith(".return_types")):
         return list(node), type(node)
     return None
 
