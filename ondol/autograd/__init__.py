@@ -16,6 +16,7 @@ from ondol.autograd.gradcheck import GradcheckError as GradcheckError
 from ondol.autograd.gradcheck import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
+    from ondol.autograd import forward_ad as forward_ad
     from ondol.autograd import functional as functional
     from ondol.autograd import graph as graph
     from ondol.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _ON_USE = {"detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
-_MODULES = ("anomaly_mode", "functional", "graph")
+_MODULES = ("anomaly_mode", "forward_ad", "functional", "graph")
 
 
 def __getattr__(name: str) -> Any:
