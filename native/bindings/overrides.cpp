@@ -226,7 +226,7 @@ void add_overrides(PyObject* module) {
   native_module = module;
   protocol_name = PyUnicode_InternFromString("__torch_function__");
   disabled_protocol = checked(PyCFunction_NewEx(&disabled_definition, nullptr, nullptr)).release();
-  auto m = nb::borrow<nb::module_>(module).def_submodule("overrides");
+  auto m = nb::borrow<nb::module_>(module).def_submodule("_overrides");
   m.attr("_disabled_torch_function_impl") = nb::borrow(disabled_protocol);
   m.def(
       "set_disabled", [](int level) { return std::exchange(ThreadState::disabled, level); },

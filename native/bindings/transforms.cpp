@@ -55,7 +55,7 @@ nb::object first_example(nb::handle type, nb::handle batch) {
 }  // namespace
 
 void add_transforms(PyObject* module) {
-  auto m = nb::borrow<nb::module_>(module).def_submodule("transforms");
+  auto m = nb::borrow<nb::module_>(module).def_submodule("_transforms");
   m.def("depends_on_other_leaves", depends_on_other_leaves, nb::arg("tensors"), nb::arg("known"));
   m.def("first_example", first_example, nb::arg("cls"), nb::arg("batch"));
   m.def("set_random_forbidden", [](bool on) { return std::exchange(RandomDraws::forbidden, on); });

@@ -13,8 +13,8 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_along_dims
 from ondol._ops.checks import complex_dtype, floating, wrap_dim, wrap_dims
-from ondol._ops.examples import batch_along_dims
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.registry import operation
 

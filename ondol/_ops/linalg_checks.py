@@ -6,8 +6,8 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._examples import of_all_examples
 from ondol._ops.checks import is_inexact
-from ondol._ops.examples import of_all_examples
 
 
 class LinAlgError(RuntimeError):

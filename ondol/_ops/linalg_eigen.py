@@ -8,10 +8,10 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, complex_dtype
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square
-from ondol._ops.examples import batch_of_matrices
 from ondol._ops.registry import operation
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, wrap_dim
 from ondol._ops.diagonal import rising_powers
 from ondol._ops.host import to_numpy, to_tensor
@@ -17,7 +18,6 @@ from ondol._ops.linalg_checks import check_square
 from ondol._ops.linalg_numpy import flat_batch
 from ondol._ops.linalg_solve import inv
 from ondol._ops.product import cheapest_chain, vector_product
-from ondol._ops.examples import batch_of_matrices
 from ondol._ops.registry import operation
 
 

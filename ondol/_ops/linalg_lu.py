@@ -6,12 +6,12 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops import linalg_numpy
 from ondol._ops.checks import adjoint
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, raise_if_failed
 from ondol._ops.linalg_triangular import solve_triangular
-from ondol._ops.examples import batch_of_matrices
 from ondol._ops.registry import operation
 
 

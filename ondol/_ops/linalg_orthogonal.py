@@ -8,12 +8,12 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices, one_example_at_a_time
 from ondol._ops import linalg_numpy
 from ondol._ops.checks import adjoint
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_inexact, check_matrix
 from ondol._ops.linalg_triangular import solve_triangular
-from ondol._ops.examples import batch_of_matrices, one_example_at_a_time
 from ondol._ops.registry import operation
 
 

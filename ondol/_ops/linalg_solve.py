@@ -8,6 +8,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices, of_all_examples, one_example_at_a_time
 from ondol._ops.checks import adjoint, element_count
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import (
@@ -19,7 +20,6 @@ from ondol._ops.linalg_checks import (
     raise_if_failed,
 )
 from ondol._ops.linalg_numpy import flat_batch, lu_factor
-from ondol._ops.examples import batch_of_matrices, of_all_examples, one_example_at_a_time
 from ondol._ops.registry import operation
 
 

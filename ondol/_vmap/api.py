@@ -34,8 +34,8 @@ def vmap(
 
     Raises:
         ValueError: if in_dims does not fit the arguments, or the sizes of the batch differ.
-        RuntimeError: if func asks for the value of a batched tensor (`.item()`, `bool()`), or writes batched values into
-            a tensor that all examples share.
+        RuntimeError: if func asks for the value of a batched tensor (`.item()`, `bool()`), or writes batched values
+            into a tensor that all examples share.
 
     >>> dots = ondol.vmap(ondol.dot)  # [n], [n] -> [] becomes [b, n], [b, n] -> [b]
     >>> dots(ondol.ones(3, 2), ondol.ones(3, 2))
@@ -102,7 +102,9 @@ def _checked_dim(what: str, leaf: Any, dim: Any) -> int | None:
     if dim is None:
         return None
     if isinstance(dim, bool) or not isinstance(dim, int):
-        raise ValueError(f"{what}: got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
+        raise ValueError(
+            f"{what}: got in_dim={dim} for an input but in_dim must be either an integer dimension or None."
+        )
     if not isinstance(leaf, Tensor):
         raise ValueError(
             f"{what}: got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over "
@@ -148,14 +150,16 @@ def unwrap_outputs(func: Callable, outputs: Any, out_dims: Any, level: Level) ->
         if dim is None:
             if mine:
                 raise ValueError(
-                    f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None: its values differ "
-                    "between the examples"
+                    f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None: its values "
+                    "differ between the examples"
                 )
             batches.append(leaf)
             continue
         batch = leaf._value if mine else level.expand(leaf)
         if not -batch.dim() <= dim < batch.dim():
-            raise IndexError(f"vmap({name}, ...): out_dim={dim} is out of range for a result of {batch.dim()} dimensions")
+            raise IndexError(
+                f"vmap({name}, ...): out_dim={dim} is out of range for a result of {batch.dim()} dimensions"
+            )
         batches.append(batch.movedim(0, dim) if dim else batch)
     return tree_unflatten(batches, spec)
 

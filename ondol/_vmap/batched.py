@@ -1,8 +1,8 @@
 """The tensor that functions see inside of vmap: one example in form, all of them in content.
 
-A BatchedTensor is an object of a subclass of Tensor that looks at the first example, so that the native core answers for
-shape, dtype and strides. What it stands for is `_value`, which holds the whole batch along its first dimension; calls
-on it come here through `__torch_function__`. With nested vmaps `_value` may be batched itself, by an outer level.
+A BatchedTensor is an object of a subclass of Tensor that looks at the first example, so that the native core answers
+for shape, dtype and strides. What it stands for is `_value`, which holds the whole batch along its first dimension;
+calls on it come here through `__torch_function__`. With nested vmaps `_value` may be batched itself, by an outer level.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import ondol
-from ondol._native import Tensor
-from ondol._native import transforms as _transforms
+from ondol._native import Tensor, _transforms
 from ondol._vmap.level import Level
 
 
@@ -98,11 +97,11 @@ def wrap(value: Tensor, level: Level) -> BatchedTensor:
 
 def refresh(example: BatchedTensor, value: Tensor) -> None:
     """Give a batched tensor another content, of another shape perhaps: after an in-place operation."""
-    disabled = ondol._native.overrides.set_disabled(1)
+    disabled = ondol._native._overrides.set_disabled(1)
     try:
         example.data = _transforms.first_example(Tensor, value)
     finally:
-        ondol._native.overrides.set_disabled(disabled)
+        ondol._native._overrides.set_disabled(disabled)
     example._value = value
 
 

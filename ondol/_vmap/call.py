@@ -1,4 +1,5 @@
-"""A call of a native operation, taken apart by the operation's schema: which argument is which, and which are batched."""
+"""A call of a native operation, taken apart by the operation's schema: what each argument is, and whether it "
+"is batched."""
 
 from __future__ import annotations
 
@@ -112,11 +113,11 @@ def bind(schema: Schema, args: tuple, kwargs: dict) -> dict[str, Any] | None:
         if i >= len(args):
             break
         value = args[i]
-        if parameter.type == "int[]" and i <= 1 and not isinstance(value, (list, tuple)) and len(args) > i + 1:
-            if all(isinstance(other, int) for other in args[i:]):  # x.view(2, 3) is x.view((2, 3))
-                bound[parameter.name] = tuple(args[i:])
-                args = args[: i + 1]
-                break
+        several = parameter.type == "int[]" and i <= 1 and len(args) > i + 1
+        if several and all(isinstance(other, int) for other in args[i:]):  # x.view(2, 3) is x.view((2, 3))
+            bound[parameter.name] = tuple(args[i:])
+            args = args[: i + 1]
+            break
         bound[parameter.name] = value
     if len(args) > len(positional):
         return None

@@ -24,7 +24,7 @@ from ondol._vmap.level import Level
 from ondol._vmap.protocol import METHODS
 
 _DYNAMIC = frozenset(
-    "_unique2 argwhere nonzero unique unique_consecutive unique_dim where.condition".split()
+    ["_unique2", "argwhere", "nonzero", "unique", "unique_consecutive", "unique_dim", "where.condition"]
 )
 
 
@@ -53,6 +53,8 @@ def _key(func: Any) -> str:
 
 def _decompose(func: Callable, args: tuple, kwargs: dict) -> Any:
     """A composed function computes with the native operations that it calls."""
+    if kwargs.get("out") is not None:
+        raise RuntimeError(f"vmap: {func.__name__}(..., out=) is not supported inside of vmap: use the result instead")
     return getattr(func, "__wrapped__", func)(*args, **kwargs)
 
 

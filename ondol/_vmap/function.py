@@ -22,9 +22,9 @@ class VmapInfo(NamedTuple):
 def apply_batched(cls: Any, args: tuple, kwargs: dict) -> Any:
     """`cls.apply` on batched tensors; NotImplemented if there are none.
 
-    A Function says how: by a static method `vmap(info, in_dims, *args)` that returns outputs and their batch dimensions,
-    or by `generate_vmap_rule = True`, with which its forward is computed example by example. ondol's own Functions have
-    `_for_batch`, which turns the arguments for one matrix into those for a batch of them.
+    A Function says how: by a static method `vmap(info, in_dims, *args)` that returns outputs and their batch
+    dimensions, or by `generate_vmap_rule = True`, with which its forward is computed example by example. ondol's own
+    Functions have `_for_batch`, which turns the arguments for one matrix into those for a batch of them.
     """
     level = innermost_level(tree_flatten((args, kwargs))[0])
     if level is None:

@@ -67,8 +67,8 @@ def _set_requires_grad(level: Level, x: Tensor, on: Any = True) -> Any:
         x._value.requires_grad_(False)
         return x
     raise RuntimeError(
-        "vmap: requires_grad_() on a batched tensor is not supported inside of a transformed function. Use ondol.func.grad "
-        "or ondol.func.vjp there to differentiate by it"
+        "vmap: requires_grad_() on a batched tensor is not supported inside of a transformed function. Use "
+        "ondol.func.grad or ondol.func.vjp there to differentiate by it"
     )
 
 

@@ -21,7 +21,7 @@ def unfold(x: Tensor, dim: int, size: int) -> Tensor:
 
 @rule("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d")
 def convolution(call: Call) -> Tensor:
-    """With one weight for all, more samples; with a weight for each, groups (the trick of PyTorch's and JAX's rules)."""
+    """With one weight for all, more samples; with one for each, groups (the trick of PyTorch's and JAX's rules)."""
     spatial = int(call.name[-2])
     rank, size = call.rank("input"), call.level.size
     if rank not in (spatial + 1, spatial + 2) or call.rank("weight") != spatial + 2 or size == 0:

@@ -7,13 +7,12 @@ from ondol._native import Tensor
 from ondol._vmap.call import Call, NeedsLoop, rule
 from ondol._vmap.rules_pointwise import aligned
 
-
 _FACTORY = ("dtype", "layout", "device", "pin_memory", "requires_grad")
 
 
 @rule("clone contiguous zeros_like ones_like empty_like full_like")
 def like(call: Call) -> Tensor:
-    """The same for a batch; a memory format counts the dimensions of the example, so only ordinary ones are passed on."""
+    """The same for a batch; a memory format, which counts the dimensions of the example, is left out."""
     if any(name not in ("self", "memory_format", "fill_value", *_FACTORY) for name in call.values):
         raise NeedsLoop
     if set(call.batched) != {"self"}:

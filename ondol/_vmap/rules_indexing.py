@@ -87,8 +87,7 @@ def searchsorted(call: Call) -> Tensor:
         return call.run()
     if not isinstance(call.values["input"], Tensor) or call.rank("input") != call.rank("sorted_sequence"):
         raise NeedsLoop
-    names = [name for name in call.tensor_names()]
-    return call.run(**{name: call.batch(name) for name in names})
+    return call.run(**{name: call.batch(name) for name in call.tensor_names()})
 
 
 def get_item(level: Any, x: Tensor, index: Any) -> Any:

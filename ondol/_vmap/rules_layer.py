@@ -59,8 +59,9 @@ def channel_norm(call: Call) -> Tensor:
         for name, value in zip(("running_mean", "running_var"), statistics):
             if value is not None and name not in call.batched:
                 raise RuntimeError(
-                    f"vmap: {call.name}() is not possible because `{name}` is one tensor for all examples of the batch, "
-                    "and the statistics of each example are to be written into it. Use ondol.func.functional_call with "
+                    f"vmap: {call.name}() is not possible because `{name}` is one tensor for all examples of the "
+                    "batch, and the statistics of each example are to be written into it. Use "
+                    "ondol.func.functional_call with "
                     "batched buffers, track_running_stats=False, or another normalization such as GroupNorm; "
                     "ondol.func.replace_all_batch_norm_modules_ changes a model so"
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
-from ondol._native import Tensor, overrides
+from ondol._native import Tensor, _overrides
 from ondol._vmap.call import Call, NeedsLoop, rule
 
 _ONE_TENSOR = """
@@ -64,7 +64,7 @@ def masked_fill(call: Call) -> Tensor:
 
 
 def _promote_like_examples(call: Call, names: list[str], changes: dict[str, Any]) -> None:
-    """A 0-d example hardly counts in type promotion, its batch would: it is converted to what the examples promote to."""
+    """A 0-d example hardly counts in type promotion, its batch would: it becomes what the examples promote to."""
     operands = [name for name in names if name not in _CONDITIONS]
     scalars = [name for name in operands if call.rank(name) == 0]
     if not scalars or len({call.outer[name].dtype for name in operands}) == 1 or call.name == "ldexp":
@@ -76,11 +76,11 @@ def _promote_like_examples(call: Call, names: list[str], changes: dict[str, Any]
 
 def result_type(examples: list[Tensor]) -> Any:
     """The dtype that an operation on these examples has."""
-    before = overrides.set_disabled(1)  # the examples' form alone matters
+    before = _overrides.set_disabled(1)  # the examples' form alone matters
     try:
         blank = [ondol.empty((1,) * example.dim(), dtype=example.dtype) for example in examples]
     finally:
-        overrides.set_disabled(before)
+        _overrides.set_disabled(before)
     full = [tensor for tensor in blank if tensor.dim()]
     dtype = full[0].dtype if full else blank[0].dtype
     for tensor in full or blank:

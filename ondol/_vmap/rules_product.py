@@ -134,7 +134,7 @@ def attention(call: Call) -> Tensor:
         raise NeedsLoop
     query, key, value = (call.batch(name) for name in ("query", "key", "value"))
     rank = max(part.dim() - 1 for part in (query, key, value))
-    changes = dict(query=aligned(query, rank), key=aligned(key, rank), value=aligned(value, rank))
+    changes = {"query": aligned(query, rank), "key": aligned(key, rank), "value": aligned(value, rank)}
     if "attn_mask" in call.batched:
         changes["attn_mask"] = aligned(call.values["attn_mask"], rank)
     return call.run(**changes)

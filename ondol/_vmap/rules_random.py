@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
-from ondol._native import Tensor, overrides
+from ondol._native import Tensor, _overrides
 from ondol._vmap.batched import wrap
 from ondol._vmap.call import Call, NeedsLoop, Operator, info, rule
 from ondol._vmap.level import Level, stack
 
 _LIKE = "rand_like randn_like randint_like"
-_FILLS = frozenset("uniform normal random exponential cauchy geometric log_normal bernoulli".split())
+_FILLS = frozenset(["uniform", "normal", "random", "exponential", "cauchy", "geometric", "log_normal", "bernoulli"])
 _FROM_TENSORS = frozenset(f"{_LIKE} bernoulli dropout poisson multinomial rrelu".split())
-_FACTORIES = frozenset("rand randn randint randperm normal".split())
+_FACTORIES = frozenset(["rand", "randn", "randint", "randperm", "normal"])
 
 
 def draws_per_example(level: Level) -> bool:
@@ -89,8 +89,8 @@ class DifferentDraws:
                 return self._batched_first(func, args, kwargs)
             if facts.in_place and facts.name in (*_FILLS, "dropout") and not types:
                 raise RuntimeError(
-                    f"vmap: {func.__name__}() with randomness='different' on a tensor that is the same for all examples: "
-                    "there is no room for different numbers. Use the form that returns a new tensor"
+                    f"vmap: {func.__name__}() with randomness='different' on a tensor that is the same for all "
+                    "examples: there is no room for different numbers. Use the form that returns a new tensor"
                 )
         return func(*args, **kwargs)
 
@@ -108,11 +108,11 @@ class drawing:
 
     def __enter__(self) -> None:
         randomness = self.level.randomness
-        self.before = ondol._native.transforms.set_random_forbidden(randomness == "error")
+        self.before = ondol._native._transforms.set_random_forbidden(randomness == "error")
         if randomness == "different":
-            overrides.push_mode(DifferentDraws(self.level))
+            _overrides.push_mode(DifferentDraws(self.level))
 
     def __exit__(self, *error: Any) -> None:
-        ondol._native.transforms.set_random_forbidden(self.before)
+        ondol._native._transforms.set_random_forbidden(self.before)
         if self.level.randomness == "different":
-            overrides.pop_mode()
+            _overrides.pop_mode()

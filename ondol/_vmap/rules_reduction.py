@@ -51,7 +51,7 @@ def along(call: Call) -> Any:
 @rule(_ALONG)
 def scan(call: Call) -> Any:
     """Softmax, cumulative sums, sorting: the shape stays."""
-    if call.name == "roll" and not call.get("dims"):
+    if call.name == "roll" and call.get("dims") in ((), []):
         x = call.values["self"]
         return call.func(x.reshape(x.shape[0], -1), call.values["shifts"], 1).reshape(x.shape)
     return along(call)

@@ -1,8 +1,9 @@
 """Forward-mode differentiation: tensors with a tangent.
 
 A dual tensor is recorded as a variable, and `unpack_dual` derives the tangent of a result from the recorded graph (see
-`ondol/func/_tape.py`): computing goes at the speed of recorded operations, and unpacking costs two backward passes. Unlike
-PyTorch's, a dual tensor therefore requires grad, is a copy of its primal, and operations under `no_grad` lose the tangent.
+`ondol/func/_tape.py`): computing goes at the speed of recorded operations, and unpacking costs two backward passes.
+Unlike PyTorch's, a dual tensor therefore requires grad, is a copy of its primal, and operations under `no_grad` lose
+the tangent.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import ondol
+from ondol._native import _overrides
 from ondol._native import autograd as _native
-from ondol._native import overrides as _overrides
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 

@@ -7,7 +7,7 @@ batch, `jacfwd(jacrev(f))` second derivatives. How it works is in `ondol/func/_t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ondol._native import Tensor
 from ondol._vmap.api import vmap

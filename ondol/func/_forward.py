@@ -31,7 +31,9 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
         given = [spread(tangent, tape.levels) for tangent in tree_flatten(tangents)[0]]
         found = linear(given)
     if strict and any(tangent is None for tangent in found):
-        raise RuntimeError(f"{what}: an output of f is independent of the primals. This is not allowed with strict=True.")
+        raise RuntimeError(
+            f"{what}: an output of f is independent of the primals. This is not allowed with strict=True."
+        )
     products = tree_unflatten(_or_zeros(found, leaves, tape), spec)
     output, aux = detached(tape, output), detached(tape, aux)
     tape.rest()
@@ -41,9 +43,7 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
 def _check_primals(primals: Any, tangents: Any, what: str) -> None:
     for name, value in (("primals", primals), ("tangents", tangents)):
         if not isinstance(value, tuple):
-            raise RuntimeError(
-                f"{what}: Expected {name} to be a tuple. E.g. it should be valid to call f(*primals)."
-            )
+            raise RuntimeError(f"{what}: Expected {name} to be a tuple. E.g. it should be valid to call f(*primals).")
     leaves, spec = tree_flatten(primals)
     others, other_spec = tree_flatten(tangents)
     if spec != other_spec:
@@ -79,7 +79,9 @@ def _linear(tape: Tape, func: Callable, primals: tuple, has_aux: bool, what: str
     leaves, spec = tree_flatten(output)
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise RuntimeError(f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(leaf)}")
+            raise RuntimeError(
+                f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(leaf)}"
+            )
     linear = Linear(tape, [spread(leaf, tape.levels) for leaf in leaves], [variable for _, variable in pairs])
     return linear, output, aux, leaves, spec
 
@@ -168,8 +170,10 @@ def jacfwd(func: Callable, argnums: Argnums = 0, has_aux: bool = False, *, rando
 
         basis = _basis(chosen)
         out_dims = (-1, None) if has_aux else (-1,)
-        columns, *aux = vmap(push, out_dims=out_dims, randomness=randomness)(*basis) if not has_aux else _with_aux(
-            push, basis, randomness
+        columns, *aux = (
+            vmap(push, out_dims=out_dims, randomness=randomness)(*basis)
+            if not has_aux
+            else _with_aux(push, basis, randomness)
         )
         outputs, out_spec = tree_flatten(columns)
         blocks = [tree_unflatten(_split(output, chosen), spec) for output in outputs]

@@ -45,7 +45,9 @@ def functional_call(
                 raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")
             repeated = sorted(tensors.keys() & part.keys())
             if repeated:
-                raise ValueError(f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+                raise ValueError(
+                    f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                )
             tensors.update(part)
     else:
         raise ValueError(

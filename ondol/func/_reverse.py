@@ -165,7 +165,9 @@ def recorded(tape: Tape, func: Callable, args: tuple, argnums: Argnums, has_aux:
     leaves, out_spec = tree_flatten(output)
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
-            raise RuntimeError(f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(leaf)}")
+            raise RuntimeError(
+                f"{what}: expected f(*primals) to return only tensors, got unsupported type {type(leaf)}"
+            )
     if not leaves:
         raise RuntimeError(f"{what}: expected f(*primals) to return at least one tensor")
     return Pullback(tape, chosen, spec, variables, leaves, out_spec), output, aux
@@ -186,7 +188,8 @@ class Pullback:
         leaves, spec = tree_flatten(cotangents)
         if spec != self.out_spec:
             raise RuntimeError(
-                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
+                "function: "
                 f"cotangents: {spec}, primal output: {self.out_spec}"
             )
         for leaf, shape in zip(leaves, self.shapes):

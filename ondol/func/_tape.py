@@ -1,15 +1,15 @@
 """What a differentiating transform records.
 
-Reverse mode is ondol's ordinary autograd: a transform makes variables of its own from the inputs, calls the function and
-asks for gradients by these variables. So transforms nest, each by its own variables.
+Reverse mode is ondol's ordinary autograd: a transform makes variables of its own from the inputs, calls the function
+and asks for gradients by these variables. So transforms nest, each by its own variables.
 
 Inside of vmap every variable is first expanded along the running levels: each example has a copy of its own (a view of
 stride 0), the variables are ordinary tensors that hold all examples, and since no example depends on another one, the
 gradient of the sum over the batch holds the gradient of each.
 
-Forward mode is two passes of reverse mode. With y = f(x) and J = ∂y/∂x the first pass, recorded, gives Jᵀu for a dummy u.
-It is linear in u, and its derivative by u along t is J t (J. Townsend, 2017, "A new trick for calculating Jacobian vector
-products").
+Forward mode is two passes of reverse mode. With y = f(x) and J = ∂y/∂x the first pass, recorded, gives Jᵀu for a dummy
+u. It is linear in u, and its derivative by u along t is J t (J. Townsend, 2017, "A new trick for calculating Jacobian
+vector products").
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
-from ondol._native import Tensor, transforms
+from ondol._native import Tensor, _transforms
 from ondol._vmap.batched import is_batched, wrap
 from ondol._vmap.level import Level, stack
 
-depends_on_other_leaves = transforms.depends_on_other_leaves
+depends_on_other_leaves = _transforms.depends_on_other_leaves
 
 
 def spread(x: Tensor, levels: Sequence[Level]) -> Tensor:
@@ -69,7 +69,12 @@ class Tape:
         return self.outer_grad and depends_on_other_leaves(tensors, self.leaves)
 
     def gradients(
-        self, outputs: Sequence[Tensor], variables: Sequence[Tensor], cotangents: Sequence[Tensor], *, create_graph: bool
+        self,
+        outputs: Sequence[Tensor],
+        variables: Sequence[Tensor],
+        cotangents: Sequence[Tensor],
+        *,
+        create_graph: bool,
     ) -> tuple[Tensor | None, ...]:
         """Σ cotangentᵀ ∂output/∂variable, of tensors that hold all examples."""
         pairs = [(output, given) for output, given in zip(outputs, cotangents) if output.requires_grad]

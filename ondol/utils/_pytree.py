@@ -63,7 +63,7 @@ _CONTAINERS: dict[type, _Container] = {
 
 
 def register_pytree_node(cls: type, flatten_fn: Callable, unflatten_fn: Callable, **options: Any) -> None:
-    """Make a class a container: `flatten_fn(node)` gives (children, context), `unflatten_fn(children, context)` a node."""
+    """Make a class a container: `flatten_fn(node)` gives children and context, `unflatten_fn` of these the node."""
     if cls in _CONTAINERS:
         raise ValueError(f"{cls} is already registered as a pytree node")
     _CONTAINERS[cls] = _Container(flatten_fn, unflatten_fn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
-from ondol._ops.examples import of_all_examples, one_example_at_a_time
+from ondol._examples import of_all_examples, one_example_at_a_time
 from ondol._native import nn as _nn
 
 from .._reduction import check, chosen

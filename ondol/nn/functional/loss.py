@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import ondol
-from ondol._ops.examples import of_all_examples
+from ondol._examples import of_all_examples
 
 from .._reduction import check, chosen
 from .._reduction import reduce as reduced

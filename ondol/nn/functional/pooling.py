@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
-from ondol._ops.examples import of_all_examples
+from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
 
 __all__ = [

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ondol._native import Tensor
-from ondol._native import overrides as _overrides
+from ondol._native import Tensor, _overrides
 
 
 def of_all_examples(tensor: Tensor) -> Tensor:
