@@ -1,5 +1,4 @@
-"""A call of a native operation, taken apart by the operation's schema: what each argument is, and whether it "
-"is batched."""
+"""A call of a native operation, taken apart by its schema: what each argument is, and whether it is batched."""
 
 from __future__ import annotations
 
