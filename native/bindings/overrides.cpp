@@ -153,6 +153,14 @@ Override overridden_attribute(const char* name, const char* access, std::initial
   return dispatch(function.get(), overriding, args.get(), none.get());
 }
 
+/// Whether nobody is to be asked about the form of a tensor.
+bool tells_own_form(PyObject* self) {
+  if (has_modes()) return false;
+  static PyObject* own = PyUnicode_InternFromString("_form_is_own");
+  PyObject* protocol = protocol_of(Py_TYPE(self));
+  return !protocol || protocol == _PyType_Lookup(tensor_type, protocol_name) || _PyType_Lookup(Py_TYPE(self), own);
+}
+
 /// func(*args, **kwargs) with the protocol off: what a class has for __torch_function__ that takes no part in it.
 PyObject* call_disabled(PyObject*, PyObject* arguments) {
   PyObject *function, *types, *args = nullptr, *kwargs = nullptr;
@@ -209,13 +217,19 @@ Override overridden_function(const char* name, PyObject* argument, PyObject* key
 }
 
 Override overridden_get(const char* name, PyObject* self, Attribute kind) {
-  if (kind == Attribute::Form && !has_modes()) {
-    static PyObject* own = PyUnicode_InternFromString("_form_is_own");
-    PyObject* protocol = protocol_of(Py_TYPE(self));
-    if (!protocol || protocol == _PyType_Lookup(tensor_type, protocol_name) || _PyType_Lookup(Py_TYPE(self), own))
-      return std::nullopt;
-  }
+  if (kind == Attribute::Form && tells_own_form(self)) return std::nullopt;
   return overridden_attribute(name, "__get__", {self});
+}
+
+Override overridden_form(const char* name, PyObject* self, PyObject* args, PyObject* kwargs) {
+  if (tells_own_form(self)) return std::nullopt;
+  Object all = tuple_of({self});
+  if (args) all = checked(PySequence_Concat(all.get(), args));
+  Overriding overriding = find(all.get(), nullptr);
+  if (overriding.objects.empty() && !has_modes()) return std::nullopt;
+  Object function = checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), name));
+  Object none = checked(PyDict_New());
+  return dispatch(function.get(), overriding, all.get(), kwargs ? kwargs : none.get());
 }
 
 Override overridden_set(const char* name, PyObject* self, PyObject* value) {

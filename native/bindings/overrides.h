@@ -36,6 +36,9 @@ enum class Attribute { Form, Content };
 Override overridden_get(const char* name, PyObject* self, Attribute kind);
 Override overridden_set(const char* name, PyObject* self, PyObject* value);
 
+/// A method that tells about the form of the tensor; `args` (without self) and `kwargs` may be null.
+Override overridden_form(const char* name, PyObject* self, PyObject* args = nullptr, PyObject* kwargs = nullptr);
+
 /// Text as a template argument.
 template <size_t N>
 struct Name {
@@ -50,6 +53,14 @@ PyObject* overridable(PyObject* self, PyObject* argument) {
     if (Override result =
             argument ? overridden_method(name.text, {self, argument}) : overridden_method(name.text, {self}))
       return *result;
+  return function(self, argument);
+}
+
+/// The same for a method without arguments that tells about the form.
+template <Name name, PyCFunction function>
+PyObject* overridable_form(PyObject* self, PyObject* argument) {
+  if (may_be_overridden())
+    if (Override result = overridden_form(name.text, self)) return *result;
   return function(self, argument);
 }
 

@@ -224,9 +224,11 @@ PyObject* is_signed(PyObject* self, PyObject*) {
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 
 /// size() or size(dim); stride() or stride(dim).
-template <const Dims& (*dims_of)(const Tensor&), PyObject* (*whole)(const Dims&)>
+template <Name name, const Dims& (*dims_of)(const Tensor&), PyObject* (*whole)(const Dims&)>
 PyObject* one_or_all(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_form(name.text, self, args, kwargs)) return *result;
     static const char* names[] = {"dim", nullptr};
     PyObject* dim = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim)) throw PythonError();
@@ -243,6 +245,8 @@ const Dims& strides_of(const Tensor& t) { return t.strides(); }
 
 PyObject* is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_form("is_contiguous", self, args, kwargs)) return *result;
     static const char* names[] = {"memory_format", nullptr};
     PyObject* format = nullptr;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &format)) throw PythonError();
@@ -371,25 +375,28 @@ PyCFunction method(F* function) {
 constexpr int kKeywords = METH_VARARGS | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
-    {"dim", dim, METH_NOARGS, "dim() -> int: the number of dimensions."},
-    {"ndimension", dim, METH_NOARGS, "Alias of dim()."},
-    {"numel", numel, METH_NOARGS, "numel() -> int: the number of elements."},
-    {"nelement", numel, METH_NOARGS, "Alias of numel()."},
-    {"element_size", element_size, METH_NOARGS, "element_size() -> int: bytes of one element."},
+    {"dim", overridable_form<"dim", dim>, METH_NOARGS, "dim() -> int: the number of dimensions."},
+    {"ndimension", overridable_form<"ndimension", dim>, METH_NOARGS, "Alias of dim()."},
+    {"numel", overridable_form<"numel", numel>, METH_NOARGS, "numel() -> int: the number of elements."},
+    {"nelement", overridable_form<"nelement", numel>, METH_NOARGS, "Alias of numel()."},
+    {"element_size", overridable_form<"element_size", element_size>, METH_NOARGS,
+     "element_size() -> int: bytes of one element."},
     {"data_ptr", overridable<"data_ptr", data_ptr>, METH_NOARGS,
      "data_ptr() -> int: the address of the first element."},
-    {"storage_offset", storage_offset, METH_NOARGS,
+    {"storage_offset", overridable_form<"storage_offset", storage_offset>, METH_NOARGS,
      "storage_offset() -> int: where it starts in its storage, in elements."},
     {"untyped_storage", overridable<"untyped_storage", untyped_storage>, METH_NOARGS,
      "untyped_storage() -> UntypedStorage: the memory behind it."},
-    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is a floating one."},
-    {"is_complex", is_complex_dtype, METH_NOARGS, "Whether the dtype is a complex one."},
-    {"is_signed", is_signed, METH_NOARGS, "Whether the dtype is signed."},
+    {"is_floating_point", overridable_form<"is_floating_point", is_floating_point>, METH_NOARGS,
+     "Whether the dtype is a floating one."},
+    {"is_complex", overridable_form<"is_complex", is_complex_dtype>, METH_NOARGS,
+     "Whether the dtype is a complex one."},
+    {"is_signed", overridable_form<"is_signed", is_signed>, METH_NOARGS, "Whether the dtype is signed."},
     {"is_inference", is_inference, METH_NOARGS, "Whether it was made under inference_mode."},
     {"_is_view", is_view, METH_NOARGS, "Whether it is a view of another tensor."},
-    {"get_device", get_device, METH_NOARGS, "-1: on the CPU."},
-    {"size", method(one_or_all<sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
-    {"stride", method(one_or_all<strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
+    {"get_device", overridable_form<"get_device", get_device>, METH_NOARGS, "-1: on the CPU."},
+    {"size", method(one_or_all<"size", sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
+    {"stride", method(one_or_all<"stride", strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
     {"is_contiguous", method(is_contiguous), kKeywords,
      "is_contiguous(memory_format=torch.contiguous_format) -> bool."},
     {"item", overridable<"item", item_method>, METH_NOARGS,

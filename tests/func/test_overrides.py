@@ -58,6 +58,18 @@ def test_the_handler_sees_functions_methods_operators_and_attributes():
     assert log[4:8] == ["__get__", "__get__", "add_", "cat"] and log[8] == "__rtruediv__" and log[-1] == "norm"
 
 
+def test_the_handler_sees_questions_about_the_form_too():
+    class Taller(ondol.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return func.__name__
+
+    x = ondol.Tensor._make_subclass(Taller, ondol.ones(2, 3))
+    assert (x.dim(), x.size(0), x.shape, x.numel(), x.is_contiguous()) == (
+        "dim", "size", "__get__", "numel", "is_contiguous"
+    )  # fmt: skip
+
+
 def test_functions_are_themselves():
     seen = []
 
