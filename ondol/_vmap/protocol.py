@@ -31,11 +31,10 @@ def _reflected(name: str) -> Callable:
     """number - x and the like; the left side may be a tensor that all examples share."""
 
     def method(level: Level, x: Tensor, other: Any) -> Any:
-        if not isinstance(other, Tensor):
-            other = ondol.tensor(other) if not isinstance(other, (int, float, complex)) else other
         if isinstance(other, Tensor):
             return getattr(ondol, name)(other, x)
-        return wrap(getattr(x._value, f"__r{_OPERATORS[name]}__")(other), level)
+        result = getattr(x._value, f"__r{_OPERATORS[name]}__")(other)
+        return result if result is NotImplemented else wrap(result, level)
 
     return method
 

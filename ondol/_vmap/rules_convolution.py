@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ondol._native import Tensor
@@ -47,19 +48,19 @@ def convolution(call: Call) -> Tensor:
     return result
 
 
-_SPATIAL = {"im2col": 2, "col2im": 1}
-
-
-@rule("""
+_POOLINGS = """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
     adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d max_pool1d_with_indices
-    max_pool2d_with_indices max_pool3d_with_indices im2col col2im
-""")
+    max_pool2d_with_indices max_pool3d_with_indices
+"""
+_SPATIAL = {name: int(re.findall(r"pool(\d)d", name)[0]) for name in _POOLINGS.split()} | {"im2col": 2, "col2im": 1}
+"""How many dimensions an example without samples has behind its channels."""
+
+
+@rule(f"{_POOLINGS} im2col col2im")
 def pooling(call: Call) -> Any:
     """Each sample by itself: the batch joins the samples."""
-    name = next(iter(call.values))
-    spatial = _SPATIAL.get(call.name) or int(call.name.partition("d")[0][-1] if "pool" not in call.name else
-                                             call.name[call.name.index("pool") + 4])  # fmt: skip
+    name, spatial = next(iter(call.values)), _SPATIAL[call.name]
     rank, size = call.rank(name), call.level.size
     if rank not in (spatial + 1, spatial + 2) or size == 0:
         raise NeedsLoop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ondol import _native
 from ondol._native import Tensor
 from ondol._vmap.call import Call, NeedsLoop, rule
 
@@ -80,9 +81,7 @@ def _whole(call: Call) -> Any:
     if call.name in ("std", "var", "std_mean", "var_mean") and "unbiased" in others:
         others["correction"] = int(others.pop("unbiased"))
     flat = x.reshape(x.shape[0], -1)
-    name = _WHOLE_BY_ANOTHER.get(call.name, call.name)
-    function = getattr(x, name, None) or _module_function(name)
-    result = getattr(flat, name)(dim=1, **others) if hasattr(flat, name) else function(flat, dim=1, **others)
+    result = getattr(_native, _WHOLE_BY_ANOTHER.get(call.name, call.name))(flat, dim=1, **others)
     if call.name in ("median", "nanmedian"):
         return result.values
     if not keepdim:
@@ -92,12 +91,6 @@ def _whole(call: Call) -> Any:
         return result.reshape(shape)
     reshaped = [part.reshape(shape) for part in result]
     return type(result)(reshaped)
-
-
-def _module_function(name: str) -> Any:
-    from ondol import _native
-
-    return getattr(_native, name)
 
 
 @rule("trace")

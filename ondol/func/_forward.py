@@ -11,7 +11,7 @@ from ondol._native import Tensor
 from ondol._vmap.api import vmap
 from ondol.func._reverse import Argnums, _positions, detached, jacrev, split_aux
 from ondol.func._tape import Linear, Tape, gathered, is_differentiable, spread
-from ondol.utils._pytree import tree_flatten, tree_unflatten
+from ondol.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 
 def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> tuple:
@@ -164,30 +164,18 @@ def jacfwd(func: Callable, argnums: Argnums = 0, has_aux: bool = False, *, rando
                 new_args[at] = value
             return func(*new_args, **kwargs)
 
-        def push(*tangents: Tensor) -> Any:
-            results = jvp(of_chosen, tuple(chosen), tangents, has_aux=has_aux)
-            return results[1:] if has_aux else (results[1],)
+        def push(*tangents: Tensor) -> tuple:
+            return jvp(of_chosen, tuple(chosen), tangents, has_aux=has_aux)[1:]
 
-        basis = _basis(chosen)
-        out_dims = (-1, None) if has_aux else (-1,)
-        columns, *aux = (
-            vmap(push, out_dims=out_dims, randomness=randomness)(*basis)
-            if not has_aux
-            else _with_aux(push, basis, randomness)
-        )
+        # aux is the same for all columns, but batched if it was computed from the variables: the first is returned.
+        out_dims = (-1, 0) if has_aux else (-1,)
+        columns, *aux = vmap(push, out_dims=out_dims, randomness=randomness)(*_basis(chosen))
         outputs, out_spec = tree_flatten(columns)
         blocks = [tree_unflatten(_split(output, chosen), spec) for output in outputs]
         result = tree_unflatten(blocks, out_spec)
-        return (result, aux[0]) if has_aux else result
+        return (result, tree_map(lambda leaf: leaf[0], aux[0])) if has_aux else result
 
     return jacobian
-
-
-def _with_aux(push: Callable, basis: list, randomness: str) -> tuple:
-    """aux is the same for all columns, but batched if it was computed from the variables: the first is returned."""
-    columns, aux = vmap(push, out_dims=(-1, 0), randomness=randomness)(*basis)
-    leaves, spec = tree_flatten(aux)
-    return columns, tree_unflatten([leaf[0] for leaf in leaves], spec)
 
 
 def _basis(inputs: list) -> list:

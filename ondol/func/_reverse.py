@@ -184,7 +184,7 @@ class Pullback:
         self.outputs = [spread(output, tape.levels) for output in outputs]
         self.shapes, self.out_spec = [output.shape for output in outputs], out_spec
 
-    def __call__(self, cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+    def __call__(self, cotangents: Any) -> Any:
         leaves, spec = tree_flatten(cotangents)
         if spec != self.out_spec:
             raise RuntimeError(
