@@ -23,9 +23,7 @@ from ondol._vmap.fallback import loop, loop_in_place
 from ondol._vmap.level import Level
 from ondol._vmap.protocol import METHODS
 
-_DYNAMIC = frozenset(
-    ["_unique2", "argwhere", "nonzero", "unique", "unique_consecutive", "unique_dim", "where.condition"]
-)
+_DYNAMIC = frozenset({"_unique2", "argwhere", "nonzero", "unique", "unique_consecutive", "unique_dim"})
 
 
 def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:

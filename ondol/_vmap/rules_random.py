@@ -10,7 +10,7 @@ from typing import Any
 
 import ondol
 from ondol._native import Tensor, _overrides
-from ondol._vmap.batched import wrap
+from ondol._vmap.batched import innermost_level, wrap
 from ondol._vmap.call import Call, NeedsLoop, Operator, info, rule
 from ondol._vmap.level import Level, stack
 
@@ -81,13 +81,14 @@ class DifferentDraws:
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if type(func) is Operator and stack() and stack()[-1] is self.level:
+        shared = innermost_level(kwargs.values(), innermost_level(args)) is not self.level
+        if type(func) is Operator and shared and stack() and stack()[-1] is self.level:
             facts = info(func)
-            if facts.name in _FACTORIES and not facts.in_place and not types:
+            if facts.name in _FACTORIES and not facts.in_place:
                 return wrap(ondol.stack([func(*args, **kwargs) for _ in range(self.level.size)]), self.level)
-            if facts.name in _FROM_TENSORS and not facts.in_place and not types:
+            if facts.name in _FROM_TENSORS and not facts.in_place:
                 return self._batched_first(func, args, kwargs)
-            if facts.in_place and facts.name in (*_FILLS, "dropout") and not types:
+            if facts.in_place and (facts.name in _FILLS or facts.name == "dropout"):
                 raise RuntimeError(
                     f"vmap: {func.__name__}() with randomness='different' on a tensor that is the same for all "
                     "examples: there is no room for different numbers. Use the form that returns a new tensor"

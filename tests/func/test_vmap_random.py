@@ -50,6 +50,13 @@ def test_nested_vmaps_follow_the_innermost():
     assert result.equal(result[:, :1].expand_as(result))
 
 
+def test_different_numbers_for_what_an_outer_vmap_batches():
+    ondol.manual_seed(0)
+    inner = lambda x: vmap(lambda _: ondol.rand_like(x), randomness="different")(ondol.zeros(3))  # noqa: E731
+    result = vmap(inner, randomness="different")(X)
+    assert len(result.reshape(-1, 5).unique(dim=0)) == 12
+
+
 def test_an_unknown_word_is_refused():
     with pytest.raises(RuntimeError, match="randomness"):
         vmap(lambda x: x, randomness="often")
