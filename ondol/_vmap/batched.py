@@ -14,6 +14,10 @@ from ondol._native import Tensor, _transforms
 from ondol._vmap.level import Level
 
 
+class ValueAskedError(RuntimeError):
+    """Python asked for the value of a batched tensor, or for a shape that depends on it."""
+
+
 class BatchedTensor(Tensor):
     """One example of a batch, see above. Made by `wrap`."""
 
@@ -72,7 +76,7 @@ def _unwrapped_hook(hook: Any, gradient: Tensor, level: Level) -> Any:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise RuntimeError(
+    raise ValueAskedError(
         f"vmap: {what} gives Python one value, but inside of vmap a tensor stands for a whole batch of them. Rewrite "
         "the function with tensor operations, or call it outside of vmap"
     )
@@ -81,7 +85,7 @@ def _refuse(what: str) -> NoReturn:
 def refuse_value(what: str) -> NoReturn:
     """Raise because Python asked for the value of a batched tensor."""
     remedy = "use ondol.where instead of a branch" if what == "bool()" else "keep computing with the tensor"
-    raise RuntimeError(
+    raise ValueAskedError(
         f"vmap: it looks like you're calling {what} on a Tensor inside of vmap. There it stands for a whole batch of "
         f"values, so control flow and numbers of Python cannot depend on it: {remedy}, or call the function outside of "
         "vmap"

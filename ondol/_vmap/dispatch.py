@@ -17,13 +17,13 @@ from ondol._vmap import (  # noqa: F401  (each module registers its rules)
     rules_reduction,
     rules_shape,
 )
-from ondol._vmap.batched import BatchedTensor, innermost_level, is_batched, refresh, wrap
+from ondol._vmap.batched import BatchedTensor, ValueAskedError, innermost_level, is_batched, refresh, wrap
 from ondol._vmap.call import RULES, Call, NeedsLoop, Operator, bind, info
 from ondol._vmap.fallback import loop, loop_in_place
 from ondol._vmap.level import Level
 from ondol._vmap.protocol import METHODS
 
-_DYNAMIC = frozenset({"_unique2", "argwhere", "nonzero", "unique", "unique_consecutive", "unique_dim"})
+_DYNAMIC = frozenset({"_unique2", "nonzero", "unique", "unique_consecutive", "unique_dim"})
 
 
 def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
@@ -38,7 +38,7 @@ def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
         return method(level, *args, **kwargs)
     composed = getattr(func, "__module__", None) or ""
     if composed.startswith("ondol"):
-        return _decompose(func, args, kwargs)
+        return _decompose(func, args, kwargs, level)
     return loop(func, args, kwargs, level)
 
 
@@ -49,11 +49,14 @@ def _key(func: Any) -> str:
     return func.__name__
 
 
-def _decompose(func: Callable, args: tuple, kwargs: dict) -> Any:
-    """A composed function computes with the native operations that it calls."""
+def _decompose(func: Callable, args: tuple, kwargs: dict, level: Level) -> Any:
+    """A composed function computes with the native operations that it calls, unless it steers Python by values."""
     if kwargs.get("out") is not None:
         raise RuntimeError(f"vmap: {func.__name__}(..., out=) is not supported inside of vmap: use the result instead")
-    return getattr(func, "__wrapped__", func)(*args, **kwargs)
+    try:
+        return getattr(func, "__wrapped__", func)(*args, **kwargs)
+    except ValueAskedError:
+        return loop(func, args, kwargs, level)
 
 
 def _operator(func: Any, args: tuple, kwargs: dict, level: Level) -> Any:
@@ -111,7 +114,7 @@ def _check_fixed_shape(name: str, bound: dict, level: Level) -> None:
     dynamic = name in _DYNAMIC or (name == "where" and "self" not in bound)
     dynamic = dynamic or (name == "masked_select" and is_batched(bound["mask"], level))
     if dynamic:
-        raise RuntimeError(
+        raise ValueAskedError(
             f"vmap: the shape of the result of {name}() depends on the values in the tensor, which differ between the "
             "examples of a batch. Use an operation whose result has one shape: ondol.where instead of a mask as index"
         )

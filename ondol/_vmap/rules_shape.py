@@ -154,9 +154,17 @@ def repeat(call: Call) -> Tensor:
     return _with_room(call.values["self"], len(repeats)).repeat(1, *repeats)
 
 
+@rule("resize resize_as")
+def resize(call: Call) -> Tensor:
+    """Refused: an example cannot grow inside of its batch."""
+    raise RuntimeError(f"vmap: {call.name}_() is not supported inside of vmap: make a new tensor of the size wanted")
+
+
 @rule("as_strided")
 def as_strided(call: Call) -> Tensor:
     """A window on the memory of each example, which lies at the batch's stride from the one before."""
+    if call.in_place:
+        raise RuntimeError("vmap: as_strided_() is not supported inside of vmap: use as_strided()")
     x, offset = call.values["self"], call.values.get("storage_offset")
     x = x if x.is_contiguous() else x.contiguous()
     first = x.storage_offset() + (0 if offset is None else offset)

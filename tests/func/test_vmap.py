@@ -144,6 +144,16 @@ def test_no_batched_values_into_what_all_examples_share(x):
     assert not shared.any()
 
 
+def test_composed_functions_may_ask_for_values(x):
+    rows = ondol.stack([ondol.quantile(row, 0.5) for row in x])
+    assert vmap(lambda a: ondol.quantile(a, 0.5))(x).equal(rows)
+
+
+def test_an_example_cannot_be_resized(x):
+    with pytest.raises(RuntimeError, match="resize_"):
+        vmap(lambda a: a.clone().resize_(2))(x)
+
+
 def test_a_tensor_cannot_escape(x):
     kept = []
     vmap(lambda a: (kept.append(a), a)[1])(x)
