@@ -178,6 +178,33 @@ void gemm_single(Form form_a, Form form_b, int64_t m, int64_t n, int64_t k, T al
                   l == 0 ? beta : T(1), c + i * ldc + j, ldc);
 }
 
+/// Products in which both results or one are vectors: the matrix is read once, and nothing is packed.
+template <class T>
+bool multiply_vector(Form form_a, Form form_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+                     const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  const int64_t step_a = is_transposed(form_a) ? lda : 1, step_b = is_transposed(form_b) ? 1 : ldb;
+  if constexpr (!is_complex_type<T>) {
+    if (m == 1 && n == 1) {
+      *c = alpha * dot(k, a, step_a, b, step_b, false) + (beta == T(0) ? T(0) : beta * *c);
+      return true;
+    }
+    constexpr int64_t kShort = 16;  // shorter rows are not worth it
+    if (std::min(m + n, k) < kShort) return false;
+    if (n == 1) {
+      const bool turned = is_transposed(form_a);
+      gemv(form_a, turned ? k : m, turned ? m : k, alpha, a, lda, b, step_b, beta, c, ldc);
+      return true;
+    }
+    if (m == 1) {  // the transposed product: c^T = b^T a^T
+      const bool turned = is_transposed(form_b);
+      gemv(turned ? Form::Plain : Form::Transposed, turned ? n : k, turned ? k : n, alpha, b, ldb, a, step_a, beta, c,
+           int64_t{1});
+      return true;
+    }
+  }
+  return false;
+}
+
 template <class T>
 void gemm(Form form_a, Form form_b, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
           int64_t ldb, T beta, T* c, int64_t ldc) {
@@ -186,6 +213,7 @@ void gemm(Form form_a, Form form_b, int64_t m, int64_t n, int64_t k, T alpha, co
   lda = valid_leading(form_a, m, k, lda);
   ldb = valid_leading(form_b, k, n, ldb);
   if (m == 1) ldc = n;
+  if (multiply_vector(form_a, form_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   const Grid grid = choose_grid(m, n, pieces_of(work_of<T>(m, n, k)));
   parallel_for(grid.rows * grid.columns, 1, [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {

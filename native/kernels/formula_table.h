@@ -18,6 +18,7 @@ struct FormulaEntry {
   PointwiseLoop f32;
   PointwiseLoop f64;
   PointwiseLoop i64;  // null where the formula does not hold for integers
+  PointwiseLoop u8;   // for bool and uint8, which otherwise compute in int64
 };
 
 /// The formulas of the files in ops/pointwise, a list a file.

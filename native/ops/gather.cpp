@@ -75,14 +75,19 @@ template <class T>
 void gather_lines(const T* from, const LineOffsets& source, const IndexLines& lines, T* to) {
   const int64_t n = lines.n, inner = lines.inner, step = source.step;
   parallel_for(lines.outer * n, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+    if (inner == 1) {
+      for (int64_t row = begin; row < end;) {
+        const T* base = from + source.outer[row / n];
+        const int64_t line_end = std::min(end, (row / n + 1) * n);
+        for (; row < line_end; ++row) to[row] = base[lines.at[row] * step];
+      }
+      return;
+    }
     for (int64_t row = begin; row < end; ++row) {
       const T* base = from + source.outer[row / n];
       const int64_t* at = lines.at + row * inner;
       T* out = to + row * inner;
-      if (inner == 1)
-        out[0] = base[at[0] * step];
-      else
-        for (int64_t j = 0; j < inner; ++j) out[j] = base[at[j] * step + source.inner[j]];
+      for (int64_t j = 0; j < inner; ++j) out[j] = base[at[j] * step + source.inner[j]];
     }
   });
 }

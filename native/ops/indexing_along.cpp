@@ -42,12 +42,18 @@ void select_rows(const Tensor& source, const Tensor& positions, kernel::Lines li
       auto* from = reinterpret_cast<const T*>(source.bytes());
       auto* to = reinterpret_cast<T*>(result.bytes());
       parallel_for(lines.outer * count, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+        if (inner == 1) {
+          for (int64_t row = begin; row < end;) {
+            const T* line = from + row / count * size;
+            const int64_t first = row % count, n = std::min(count - first, end - row);
+            for (int64_t k = 0; k < n; ++k) to[row + k] = line[at[first + k]];
+            row += n;
+          }
+          return;
+        }
         for (int64_t row = begin; row < end; ++row) {
           const T* piece = from + (row / count * size + at[row % count]) * inner;
-          if (inner == 1)
-            to[row] = *piece;
-          else
-            std::memcpy(to + row * inner, piece, static_cast<size_t>(inner) * sizeof(T));
+          std::memcpy(to + row * inner, piece, static_cast<size_t>(inner) * sizeof(T));
         }
       });
     });

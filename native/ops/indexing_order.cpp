@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/vectorize.h"
 #include "ops/element_type.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
@@ -10,6 +11,19 @@
 
 namespace ondol {
 namespace {
+
+template <class T>
+[[gnu::always_inline]] inline void reverse_loop(const T* from, T* to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = from[n - 1 - i];
+}
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE void reverse_wide(const T* from, T* to, int64_t n) {
+  reverse_loop(from, to, n);
+}
+template <class T>
+void reverse_plain(const T* from, T* to, int64_t n) {
+  reverse_loop(from, to, n);
+}
 
 /// Row-major copy with the chosen dimensions reversed. Behind the last reversed dimension whole blocks are copied.
 Tensor flipped(const Tensor& self, const Dims& dims) {
@@ -37,12 +51,13 @@ Tensor flipped(const Tensor& self, const Dims& dims) {
       using T = typename decltype(tag)::type;
       auto* x = reinterpret_cast<const T*>(source.bytes());
       auto* y = reinterpret_cast<T*>(result.bytes());
+      auto reverse = wide_vectors() ? reverse_wide<T> : reverse_plain<T>;
       parallel_for(outer, 1 + 16384 / (n * block), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
           const T* from = x + source_row(row) * n * block;
           T* to = y + row * n * block;
           if (block == 1)
-            std::reverse_copy(from, from + n, to);
+            reverse(from, to, n);
           else
             for (int64_t i = 0; i < n; ++i)
               std::memcpy(to + i * block, from + (n - 1 - i) * block, static_cast<size_t>(block) * sizeof(T));

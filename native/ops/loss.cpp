@@ -1,5 +1,6 @@
 // Losses of classes: negative log likelihood and cross entropy.
 
+#include "ops/loss.h"
 #include "autograd/node.h"
 #include "kernels/table.h"
 #include "ops/functions.h"
@@ -7,9 +8,6 @@
 #include "ops/registry.h"
 
 namespace ondol {
-namespace {
-
-enum class Reduction { None, Mean, Sum };
 
 Reduction parse_reduction(std::string_view word) {
   if (word == "none") return Reduction::None;
@@ -17,6 +15,8 @@ Reduction parse_reduction(std::string_view word) {
   if (word == "sum") return Reduction::Sum;
   value_error(word, " is not a valid value for reduction: use 'none', 'mean' or 'sum'");
 }
+
+namespace {
 
 /// Scores [batch, classes, space] and the index of the right class at each place.
 struct ClassTask {
@@ -116,11 +116,29 @@ int64_t pick_losses(const ClassTask& task, const T* x, const T* class_weight, T*
   return -1;
 }
 
+/// -g weight / divisor at each place's target, 0 elsewhere.
+Tensor plain_nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor& input, const Tensor& weights,
+                          double divisor) {
+  NoGrad silent;
+  Tensor g = contiguous(to_dtype(gradient, weights.dtype())), gx = zeros(input.sizes(), weights.dtype());
+  const auto* target = task.targets.data<int64_t>();
+  const int64_t step = task.reduction == Reduction::None ? 1 : 0;
+  visit_floating(weights.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    for (int64_t i = 0; i < task.places(); ++i)
+      if (target[i] != task.ignore_index)
+        gx.data<T>()[(i / task.spatial * task.classes + target[i]) * task.spatial + i % task.spatial] =
+            -g.data<T>()[i * step] * weights.data<T>()[i] / T(divisor);
+  });
+  return to_dtype(gx, gradient.dtype());
+}
+
 /// The gradient is linear in that of the loss: each place's own goes to its target's score, times -weight (/ total).
 /// It does not depend on the scores, but they count as inputs, with the derivative 0, as in PyTorch: whoever
 /// differentiates a sum of gradients need not know which of them are constant.
 Tensor nll_gradient(const ClassTask& task, const Tensor& gradient, const Tensor& input, const Tensor& weights,
                     double divisor) {
+  if (!needs_gradient(gradient, input)) return plain_nll_gradient(task, gradient, input, weights, divisor);
   Tensor at = empty({task.batch, 1, task.spatial}, Dtype::I64), factors = empty(at.sizes(), Dtype::F64);
   const auto* target = task.targets.data<int64_t>();
   {
@@ -231,10 +249,66 @@ Tensor composed_gradient(const ClassTask& task, const Tensor& gradient, const Te
   return to_dtype(from_rows(rows, task, input.sizes()), input.dtype());
 }
 
+/// weight (logsumexp(x) - x[target]) where the classes are planes [batch, classes, space]: the kernels run along space,
+/// so that nothing is transposed.
+Tensor cross_entropy_of_planes(const ClassTask& task, const Tensor& input, const Tensor& class_weight) {
+  const Dtype compute = reduction_dtype(input.dtype());
+  const Dims planes{task.batch, task.classes, task.spatial}, places{task.batch, 1, task.spatial};
+  Tensor lse = empty(places, compute), losses = empty({task.places()}, compute), weights = empty(places, compute);
+  Tensor result, w;
+  double total_weight = 1;
+  {
+    NoGrad silent;
+    Tensor x = contiguous(to_dtype(detach(input), compute));
+    if (class_weight.defined()) w = contiguous(to_dtype(detach(class_weight), compute));
+    int64_t bad = -1;
+    launch({{&x, &w, &task.targets}, {&lse, &losses, &weights}}, 4 * x.numel(), [&] {
+      visit_floating(compute, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        bad = pick_losses(task, x.data<T>(), w.defined() ? w.data<T>() : nullptr, losses.data<T>(), weights.data<T>());
+        if (bad < 0) reductions<T>().logsumexp(x.data<T>(), lse.data<T>(), {task.batch, task.classes, task.spatial});
+      });
+    });
+    if (bad >= 0) raise_out_of_bounds(task, bad);
+    Tensor flat_weights = reshape(weights, {task.places()});
+    losses = where(eq(flat_weights, wrapped_number(0)), losses,
+                   addcmul(losses, flat_weights, reshape(lse, {task.places()})));
+    if (task.reduction == Reduction::Mean) total_weight = element(sum(weights)).to_double();
+    result = reduced(task, losses, total_weight, input.dtype());
+  }
+  if (!needs_gradient(input)) return result;
+  record(node_name(input), result, {input},
+         [=, saved = save(input), targets = save(task.targets)](const Tensor& gradient, Gradients& in) {
+           Tensor x = saved();
+           targets();  // raises if they were changed meanwhile
+           if (needs_gradient(gradient, x)) {
+             in[0] = composed_gradient(task, gradient, x, w, total_weight, 0);
+             return;
+           }
+           NoGrad silent;
+           Tensor g = to_dtype(gradient, compute);
+           if (task.reduction == Reduction::None) g = reshape(g, places);
+           Tensor scale = contiguous(expand(mul(mul_by(g, 1 / total_weight), weights), places));
+           Tensor gx = mul(exp(sub(reshape(to_dtype(x, compute), planes), lse)), scale);
+           visit_floating(compute, [&](auto tag) {
+             using T = typename decltype(tag)::type;
+             const T* share = scale.data<T>();
+             const auto* target = task.targets.data<int64_t>();
+             for (int64_t i = 0; i < task.places(); ++i)
+               if (target[i] != task.ignore_index)
+                 gx.data<T>()[(i / task.spatial * task.classes + target[i]) * task.spatial + i % task.spatial] -=
+                     share[i];
+           });
+           in[0] = to_dtype(reshape(gx, x.sizes()), x.dtype());
+         });
+  return result;
+}
+
 /// By the fused kernel: neither softmax nor log-softmax is stored.
 Tensor cross_entropy_of_indices(const Tensor& input, const Tensor& target, const Tensor& weight, Reduction reduction,
                                 int64_t ignore_index, double smoothing) {
   ClassTask task = plan_classes(input, target, weight, reduction, ignore_index, "log_softmax_lastdim_kernel_impl");
+  if (task.spatial > 1 && smoothing == 0) return cross_entropy_of_planes(task, input, weight);
   const Dtype compute = reduction_dtype(input.dtype());
   const kernel::CrossEntropyTask kernel_task{task.places(), task.classes, task.targets.data<int64_t>(), ignore_index,
                                              smoothing};

@@ -110,9 +110,12 @@ static Tensor masked_fill_in_place(const Tensor& self, const Tensor& mask, const
       [&](const Tensor& target) { fill_into(target, mask, value); });
 }
 
+/// The bytes of a contiguous mask; any but 0 is true.
+static const uint8_t* bytes_of(const Tensor& mask) { return reinterpret_cast<const uint8_t*>(mask.bytes()); }
+
 static int64_t count_true(const Tensor& mask) {
-  const auto* flags = mask.data<bool>();
-  return std::count(flags, flags + mask.numel(), true);
+  const uint8_t* flags = bytes_of(mask);
+  return mask.numel() - std::count(flags, flags + mask.numel(), uint8_t{0});
 }
 
 Tensor masked_select(const Tensor& self, const Tensor& mask) {
@@ -127,9 +130,12 @@ Tensor masked_select(const Tensor& self, const Tensor& mask) {
       using T = typename decltype(tag)::type;
       auto* from = reinterpret_cast<const T*>(source.bytes());
       auto* to = reinterpret_cast<T*>(result.bytes());
-      const auto* flag = flags.data<bool>();
-      for (int64_t i = 0; i < flags.numel(); ++i)
-        if (flag[i]) *to++ = from[i];
+      const uint8_t* flag = bytes_of(flags);
+      const int64_t count = result.numel();
+      for (int64_t i = 0, taken = 0; taken < count; ++i) {  // without a branch on the flag, which is hard to foresee
+        to[taken] = from[i];
+        taken += flag[i] != 0;
+      }
     });
   }
   if (needs_gradient(self))
@@ -163,7 +169,7 @@ static void scatter_into(const Tensor& target, const Tensor& mask, const Tensor&
     using T = typename decltype(tag)::type;
     auto* from = reinterpret_cast<const T*>(values.bytes());
     auto* to = reinterpret_cast<T*>(dense.bytes());
-    const auto* flag = flags.data<bool>();
+    const uint8_t* flag = bytes_of(flags);
     for (int64_t i = 0; i < flags.numel(); ++i)
       if (flag[i]) to[i] = *from++;
   });

@@ -19,6 +19,7 @@ void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_fold(Registry&);
 void register_gather(Registry&);
+void register_grid_sample(Registry&);
 void register_indexing(Registry&);
 void register_indexing_along(Registry&);
 void register_indexing_order(Registry&);
@@ -38,12 +39,14 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_regression_loss(Registry&);
 void register_recurrent(Registry&);
 void register_recurrent_cells(Registry&);
 void register_reduction(Registry&);
 void register_reduction_logical(Registry&);
 void register_reduction_norm(Registry&);
 void register_reduction_product(Registry&);
+void register_resampling(Registry&);
 void register_rounding(Registry&);
 void register_scan(Registry&);
 void register_scatter(Registry&);
@@ -78,6 +81,7 @@ void register_all(Registry& r) {
                       register_extreme,
                       register_fold,
                       register_gather,
+                      register_grid_sample,
                       register_indexing,
                       register_indexing_along,
                       register_indexing_order,
@@ -97,12 +101,14 @@ void register_all(Registry& r) {
                       register_product,
                       register_random,
                       register_random_fill,
+                      register_regression_loss,
                       register_recurrent,
                       register_recurrent_cells,
                       register_reduction,
                       register_reduction_logical,
                       register_reduction_norm,
                       register_reduction_product,
+                      register_resampling,
                       register_rounding,
                       register_scan,
                       register_scatter,

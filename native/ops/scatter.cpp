@@ -23,6 +23,12 @@ void for_each_scattered(const IndexLines& lines, const LineOffsets& target, cons
     for (int64_t task = begin; task < end; ++task) {
       const int64_t o = task / blocks, first = task % blocks * IndexLines::kBlock;
       const int64_t last = std::min(first + IndexLines::kBlock, lines.inner);
+      if (lines.inner == 1) {
+        const int64_t* at = lines.at + o * lines.n;
+        const int64_t to = target.outer[o], from = source.outer[o];
+        for (int64_t k = 0; k < lines.n; ++k) step(to + at[k] * target.step, from + k * source.step);
+        continue;
+      }
       for (int64_t k = 0; k < lines.n; ++k) {
         const int64_t* at = lines.at + (o * lines.n + k) * lines.inner;
         const int64_t to = target.outer[o], from = source.outer[o] + k * source.step;

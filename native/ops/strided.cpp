@@ -1,6 +1,7 @@
 // as_strided and its derivatives: windows on memory by sizes, strides and offset.
 
 #include "base/parallel.h"
+#include "ops/element_type.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
 
@@ -34,16 +35,20 @@ bool overlaps_itself(const Dims& sizes, const Dims& strides) {
   return may_overlap(probe);
 }
 
-/// target += source where several elements of target may be one: an element at a time.
-void add_one_by_one(const Tensor& source, const Tensor& target) {
-  if (source.ndim() == 0) {
-    copy_elements(add(detach(target), source), target);
+/// target += source where several elements of target may be one: an element after the other, in row-major order.
+template <class T>
+void add_in_order(const T* source, T* target, const Dims& sizes, const Dims& strides, size_t dim) {
+  const int64_t n = sizes[dim], step = strides[dim];
+  if (dim + 1 == sizes.size()) {
+    for (int64_t i = 0; i < n; ++i) target[i * step] = narrowed<T>(widened(target[i * step]) + widened(source[i]));
     return;
   }
-  for (int64_t i = 0; i < source.sizes()[0]; ++i) add_one_by_one(select(source, 0, i), select(target, 0, i));
+  int64_t block = 1;
+  for (size_t d = dim + 1; d < sizes.size(); ++d) block *= sizes[d];
+  for (int64_t i = 0; i < n; ++i) add_in_order(source + i * block, target + i * step, sizes, strides, dim + 1);
 }
 
-/// target += source; a dimension of stride 0 is summed first, what still overlaps is added piece by piece.
+/// target += source; a dimension of stride 0 is summed first.
 void accumulate(const Tensor& source, const Tensor& target) {
   if (!may_overlap(target)) {
     Tensor into = detach(target);
@@ -55,11 +60,11 @@ void accumulate(const Tensor& source, const Tensor& target) {
       accumulate(sum(source, {dim}, true), narrow(target, dim, 0, 1));
       return;
     }
-  if (target.ndim() == 1) {
-    add_one_by_one(source, target);
-    return;
-  }
-  for (int64_t i = 0; i < target.sizes()[0]; ++i) accumulate(select(source, 0, i), select(target, 0, i));
+  Tensor rows = contiguous(detach(source));
+  visit_dtype(target.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    add_in_order(rows.data<T>(), target.data<T>(), target.sizes(), target.strides(), 0);
+  });
 }
 
 }  // namespace

@@ -71,24 +71,32 @@ void arrange(Walk& walk, const Dims& shape) {
 /// Calls body(pointers, n) for pieces of the innermost dimension, over the elements [begin, end) of the walk.
 template <class Body>
 void for_each_run(const Walk& walk, int64_t begin, int64_t end, Body&& body) {
-  int64_t inner = walk.sizes.back();
-  int64_t ndim = walk.sizes.ssize();
-  std::array<char*, kMaxOperands + 1> pointers;
-  for (int64_t at = begin; at < end;) {
-    int64_t rest = at / inner, offset = at % inner;
-    for (int s = 0; s < walk.count; ++s) pointers[s] = walk.sides[s].data + offset * walk.sides[s].strides[ndim - 1];
-    for (int64_t dim = ndim - 2; dim >= 0; --dim) {
-      int64_t index = rest % walk.sizes[dim];
-      rest /= walk.sizes[dim];
-      for (int s = 0; s < walk.count; ++s) pointers[s] += index * walk.sides[s].strides[dim];
-    }
-    int64_t n = std::min(inner - offset, end - at);
+  const int64_t inner = walk.sizes.back(), outer_dims = walk.sizes.ssize() - 1;
+  std::array<char*, kMaxOperands + 1> rows, pointers;  // where the rows begin, and what the body gets
+  Dims index(static_cast<size_t>(outer_dims), 0);
+  for (int s = 0; s < walk.count; ++s) rows[s] = walk.sides[s].data;
+  int64_t rest = begin / inner;
+  for (int64_t dim = outer_dims - 1; dim >= 0; --dim) {
+    index[dim] = rest % walk.sizes[dim];
+    rest /= walk.sizes[dim];
+    for (int s = 0; s < walk.count; ++s) rows[s] += index[dim] * walk.sides[s].strides[dim];
+  }
+  for (int64_t at = begin, offset = begin % inner; at < end; offset = 0) {
+    for (int s = 0; s < walk.count; ++s) pointers[s] = rows[s] + offset * walk.sides[s].strides[outer_dims];
+    const int64_t n = std::min(inner - offset, end - at);
     body(pointers, n);
     at += n;
+    for (int64_t dim = outer_dims - 1; dim >= 0; --dim) {  // the next row
+      for (int s = 0; s < walk.count; ++s) rows[s] += walk.sides[s].strides[dim];
+      if (++index[dim] < walk.sizes[dim]) break;
+      for (int s = 0; s < walk.count; ++s) rows[s] -= walk.sizes[dim] * walk.sides[s].strides[dim];
+      index[dim] = 0;
+    }
   }
 }
 
-Dtype computing_dtype(Dtype dtype) {
+Dtype computing_dtype(const Pointwise& formula, Dtype dtype) {
+  if (formula.u8 && (dtype == Dtype::Bool || dtype == Dtype::U8)) return dtype;
   switch (category(dtype)) {
     case Category::Bool:
     case Category::Integral:
@@ -108,6 +116,9 @@ PointwiseLoop loop_for(const Pointwise& formula, Dtype computing) {
       return formula.f64;
     case Dtype::I64:
       return formula.i64;
+    case Dtype::Bool:
+    case Dtype::U8:
+      return formula.u8;
     default:
       return formula.c128;
   }
@@ -171,7 +182,9 @@ void run_buffered(const Call& call, const Walk& walk) {
       for (int64_t done = 0; done < n; done += kChunk) {
         int64_t length = std::min(kChunk, n - done);
         const void* from[kMaxOperands];
+        bool scalar[kMaxOperands];
         for (int i = 0; i < call.operands; ++i) {
+          scalar[i] = call.scalar[i];
           if (call.scalar[i]) {
             from[i] = call.scalars[i].bytes;
             continue;
@@ -179,7 +192,12 @@ void run_buffered(const Call& call, const Walk& walk) {
           const Side& side = walk.sides[i + 1];
           int64_t stride = side.strides[inner_dim];
           char*& position = at[i + 1];
-          if (side.dtype == call.computing && stride == static_cast<int64_t>(item_size(side.dtype))) {
+          if (stride == 0 &&
+              call.operands > 1) {  // one value for the whole row; loops of one operand know no such thing
+            converter(side.dtype, call.computing)(position, 0, buffers[i], 0, 1);
+            from[i] = buffers[i];
+            scalar[i] = true;
+          } else if (side.dtype == call.computing && stride == static_cast<int64_t>(item_size(side.dtype))) {
             from[i] = position;
           } else {
             converter(side.dtype, call.computing)(position, stride, buffers[i],
@@ -191,7 +209,7 @@ void run_buffered(const Call& call, const Walk& walk) {
         const Side& out = walk.sides[0];
         int64_t out_stride = out.strides[inner_dim], item = static_cast<int64_t>(item_size(call.loop_result));
         bool direct = out.dtype == call.loop_result && out_stride == item;
-        call.loop(from, call.scalar, direct ? at[0] : result_buffer, length, call.parameters);
+        call.loop(from, scalar, direct ? at[0] : result_buffer, length, call.parameters);
         if (!direct) converter(call.loop_result, out.dtype)(result_buffer, item, at[0], out_stride, length);
         at[0] += length * out_stride;
       }
@@ -259,7 +277,7 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
   if (operands.size() == 2 && !given_out.defined())
     if (Tensor out = evaluate_small_pair(formula, operands, compute, result, parameters); out.defined()) return out;
   Call call;
-  call.computing = computing_dtype(compute);
+  call.computing = computing_dtype(formula, compute);
   call.loop = loop_for(formula, call.computing);
   if (!call.loop) not_implemented("\"", formula.name, "\" not implemented for '", torch_name(compute), "'");
   call.loop_result = formula.predicate                                      ? Dtype::Bool
@@ -300,6 +318,86 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
   return out;
 }
 
+namespace {
+
+kernel::ConversionKernels::Transpose transpose_of(size_t item) {
+  const kernel::ConversionKernels& kernels = kernel::table().conversion;
+  switch (item) {
+    case 1:
+      return kernels.transpose1;
+    case 2:
+      return kernels.transpose2;
+    case 4:
+      return kernels.transpose4;
+    case 8:
+      return kernels.transpose8;
+    default:
+      return kernels.transpose16;
+  }
+}
+
+/// A copy whose result is walked row by row while its source lies column by column: in tiles. False if the walk has no
+/// such pair of dimensions, or too few elements for tiles to matter.
+bool copy_transposed(const Walk& walk) {
+  const Side &to = walk.sides[0], &from = walk.sides[1];
+  const int64_t inner = walk.sizes.ssize() - 1, item = static_cast<int64_t>(item_size(to.dtype));
+  constexpr int64_t kSmallest = 8;
+  if (from.dtype != to.dtype || to.strides[inner] != item || from.strides[inner] == item ||
+      walk.sizes[inner] < kSmallest)
+    return false;
+  int64_t across = inner - 1;
+  while (across >= 0 && from.strides[across] != item) --across;
+  if (across < 0 || walk.sizes[across] < kSmallest) return false;
+
+  Walk planes;  // the other dimensions
+  planes.count = 2;
+  int64_t count = 1;
+  for (int s = 0; s < 2; ++s) planes.sides[s] = {walk.sides[s].data, to.dtype, {}};
+  for (int64_t dim = 0; dim < inner; ++dim) {
+    if (dim == across) continue;
+    planes.sizes.push_back(walk.sizes[dim]);
+    for (int s = 0; s < 2; ++s) planes.sides[s].strides.push_back(walk.sides[s].strides[dim]);
+    count *= walk.sizes[dim];
+  }
+  const auto transpose = transpose_of(static_cast<size_t>(item));
+  const int64_t rows = walk.sizes[across], columns = walk.sizes[inner];
+  constexpr int64_t kBand = 64;  // rows of a plane that a thread copies at a time
+  const int64_t bands = (rows + kBand - 1) / kBand;
+  auto range = [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; ++at) {
+      const char* source = from.data;
+      char* target = to.data;
+      int64_t plane = at / bands;
+      for (int64_t dim = planes.sizes.ssize() - 1; dim >= 0; --dim) {
+        const int64_t index = plane % planes.sizes[dim];
+        plane /= planes.sizes[dim];
+        target += index * planes.sides[0].strides[dim];
+        source += index * planes.sides[1].strides[dim];
+      }
+      const int64_t first = at % bands * kBand, height = std::min(kBand, rows - first);
+      transpose(source + first * item, from.strides[inner], target + first * to.strides[across], to.strides[across],
+                height, columns);
+    }
+  };
+  launch({}, count * rows * columns,
+         [&] { parallel_for(count * bands, 1 + kParallelGrain / (std::min(kBand, rows) * columns), range); });
+  return true;
+}
+
+/// A copy may walk in any order: the longest dimension becomes the innermost if that one is too short for a loop.
+void lengthen_inner(Walk& walk) {
+  constexpr int64_t kShort = 8;
+  const size_t inner = walk.sizes.size() - 1;
+  if (walk.sizes[inner] >= kShort) return;
+  size_t longest = inner;  // the nearest that is long enough, whose elements lie closest together
+  while (longest > 0 && walk.sizes[longest] < kShort) --longest;
+  if (walk.sizes[longest] < kShort) return;
+  std::swap(walk.sizes[longest], walk.sizes[inner]);
+  for (int s = 0; s < walk.count; ++s) std::swap(walk.sides[s].strides[longest], walk.sides[s].strides[inner]);
+}
+
+}  // namespace
+
 void copy_elements(const Tensor& source, const Tensor& target) {
   if (broadcast_shapes(source.sizes(), target.sizes()) != target.sizes())
     shape_error("The expanded size of the tensor must match: output with shape ", target.sizes(),
@@ -310,6 +408,8 @@ void copy_elements(const Tensor& source, const Tensor& target) {
   walk.sides[walk.count++] = {target.bytes(), target.dtype(), byte_strides(target, target.sizes())};
   walk.sides[walk.count++] = {source.bytes(), source.dtype(), byte_strides(source, target.sizes())};
   arrange(walk, target.sizes());
+  if (copy_transposed(walk)) return;
+  lengthen_inner(walk);
   size_t inner = walk.sizes.size() - 1;
   int64_t to_stride = walk.sides[0].strides[inner], from_stride = walk.sides[1].strides[inner];
   auto range = [&](int64_t begin, int64_t end) {
@@ -330,7 +430,7 @@ Pointwise formula(const char* name) {
     for (int j = 0; j < formulas.lists[i].count; ++j) {
       const kernel::FormulaEntry& entry = formulas.lists[i].entries[j];
       if (std::strcmp(entry.name, name) == 0)
-        return {entry.name, entry.predicate, false, entry.f32, entry.f64, entry.i64};
+        return {entry.name, entry.predicate, false, entry.f32, entry.f64, entry.i64, nullptr, entry.u8};
     }
   runtime_error("no formula is named ", name);
 }

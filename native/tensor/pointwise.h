@@ -8,7 +8,8 @@
 namespace ondol {
 
 /// A formula that is applied element by element, with a loop for each type it computes in (null: not defined there).
-/// float16 and bfloat16 compute in float, all integers and bool in int64, both complex dtypes in complex128.
+/// float16 and bfloat16 compute in float, all integers and bool in int64 (bool and uint8 in bytes, if the formula can),
+/// both complex dtypes in complex128.
 struct Pointwise {
   const char* name = "";
   bool predicate = false;    // the loops write bool
@@ -17,6 +18,7 @@ struct Pointwise {
   PointwiseLoop f64 = nullptr;
   PointwiseLoop i64 = nullptr;
   PointwiseLoop c128 = nullptr;
+  PointwiseLoop u8 = nullptr;
 };
 
 /// The formula of that name, with the loops of the instruction set in use; aborts loading if there is none.

@@ -48,6 +48,15 @@ def convolution(call: Call) -> Tensor:
     return result
 
 
+@rule("grid_sampler_2d")
+def grid_sampler(call: Call) -> Tensor:
+    """Each sample by itself, with its own positions: the batch joins the samples."""
+    if call.rank("input") != 4 or call.rank("grid") != 4 or call.level.size == 0:
+        raise NeedsLoop
+    folded = {name: fold(call.batch(name), 0) for name in ("input", "grid")}
+    return unfold(call.run(**folded), 0, call.level.size)
+
+
 _POOLINGS = """
     adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d
     adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d max_pool1d_with_indices

@@ -105,6 +105,21 @@ def _check_in_range(indices: Tensor, rows: int) -> None:
         raise IndexError(f"index out of range in self: embedding() has {rows} rows")
 
 
+@rule("mse_loss l1_loss smooth_l1_loss huber_loss")
+def elementwise_loss(call: Call) -> Tensor:
+    """The losses of all elements, reduced for each example."""
+    rank = max(call.rank("input"), call.rank("target"))
+    x, target = (aligned(call.batch(name), rank) for name in ("input", "target"))
+    losses = call.run(input=x, target=target, reduction="none")
+    reduction = call.get("reduction")
+    if reduction == "none":
+        return losses
+    if reduction not in ("sum", "mean"):
+        raise NeedsLoop
+    flat = losses.reshape(losses.shape[0], losses[0].numel())
+    return flat.sum(1) if reduction == "sum" else flat.mean(1)
+
+
 @rule("nll_loss cross_entropy")
 def classification_loss(call: Call) -> Tensor:
     """Without reduction the batch joins the samples; sums and weighted means are then those of each example."""

@@ -16,7 +16,7 @@ _REDUCTIONS = """
 """
 _WHOLE_BY_ANOTHER = {"max": "amax", "min": "amin"}  # max(x) gives no indices, max(x, dim) does
 _ALONG = """
-    argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode roll softmax sort topk
+    argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode resample roll softmax sort topk
 """
 
 
@@ -38,7 +38,7 @@ def along(call: Call) -> Any:
     """The operation along the shifted dimensions."""
     name = "self" if "self" in call.values else next(iter(call.values))
     rank = call.rank(name)
-    if rank == 0 or name not in call.batched:
+    if rank == 0 or call.batched != {name}:
         raise NeedsLoop
     changes = {}
     for parameter in call.schema.parameters:

@@ -122,6 +122,8 @@ def test_layers():
     check(lambda x: F.max_pool2d(x, 2), images)
     check(lambda x: F.adaptive_avg_pool2d(x, 2), images)
     check(lambda x: F.interpolate(x, scale_factor=2), images)
+    check(lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear"), images)
+    check(lambda x, grid: F.grid_sample(x, grid, align_corners=False), images, rand(B, 2, 3, 3, 2) * 2 - 1)
     check(lambda x, w: F.layer_norm(x, (6,), w), images, rand(B, 6))
     check(lambda x, w: F.group_norm(x, 2, w, w), images, rand(B, 4))
     check(lambda x, w: F.batch_norm(x, None, None, w, w, training=True), images, rand(B, 4))
@@ -136,7 +138,9 @@ def test_losses(reduction):
     check(lambda x, y: F.cross_entropy(x, y, weight, label_smoothing=0.1, **options), logits, classes)
     check(lambda x, y: F.cross_entropy(x, y, **options), logits, rand(B, 5, 4).softmax(-1))
     check(lambda x, y: F.nll_loss(x, y, weight, **options), logits.log_softmax(-1), classes)
-    check(lambda x, y: F.mse_loss(x, y, **options), logits, rand(B, 5, 4))
+    for loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss):
+        check(lambda x, y, loss=loss: loss(x, y, **options), logits, rand(B, 5, 4))
+        check(lambda x, y, loss=loss: loss(x, y, **options), logits, rand(5, 4), in_dims=(0, None))
     check(lambda x, y: F.binary_cross_entropy(x, y, **options), logits, rand(B, 5, 4))
 
 

@@ -5,7 +5,8 @@
 #include "kernels/formula_table.h"
 
 // How a formula becomes an entry of the table: see the upper half of any file in ops/pointwise. A formula that also
-// holds for integers says `static constexpr bool integers = true;` and its value() then gets int64_t as well.
+// holds for integers says `static constexpr bool integers = true;` and its value() then gets int64_t as well. One that
+// stays within bool and uint8 says `static constexpr bool bytes = true;` and gets uint8_t.
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
@@ -35,34 +36,47 @@ template <class Formula>
 inline constexpr bool takes_integers = requires { requires Formula::integers; };
 
 template <class Formula>
+inline constexpr bool takes_bytes = requires { requires Formula::bytes; };
+
+template <class Formula>
 constexpr FormulaEntry unary(const char* name) {
-  FormulaEntry entry{name, false, run_unary<Formula, float>, run_unary<Formula, double>, nullptr};
+  FormulaEntry entry{name, false, run_unary<Formula, float>, run_unary<Formula, double>, nullptr, nullptr};
   if constexpr (takes_integers<Formula>) entry.i64 = run_unary<Formula, int64_t>;
   return entry;
 }
 template <class Formula>
 constexpr FormulaEntry binary(const char* name) {
-  FormulaEntry entry{name, false, run_binary<Formula, float>, run_binary<Formula, double>, nullptr};
+  FormulaEntry entry{name, false, run_binary<Formula, float>, run_binary<Formula, double>, nullptr, nullptr};
   if constexpr (takes_integers<Formula>) entry.i64 = run_binary<Formula, int64_t>;
+  if constexpr (takes_bytes<Formula>) entry.u8 = run_binary<Formula, uint8_t>;
   return entry;
 }
 template <class Formula>
 constexpr FormulaEntry ternary(const char* name) {
-  FormulaEntry entry{name, false, run_ternary<Formula, float>, run_ternary<Formula, double>, nullptr};
+  FormulaEntry entry{name, false, run_ternary<Formula, float>, run_ternary<Formula, double>, nullptr, nullptr};
   if constexpr (takes_integers<Formula>) entry.i64 = run_ternary<Formula, int64_t>;
   return entry;
 }
 template <class Formula>
 constexpr FormulaEntry unary_predicate(const char* name) {
-  FormulaEntry entry{name, true, run_unary_predicate<Formula, float>, run_unary_predicate<Formula, double>, nullptr};
+  FormulaEntry entry{name,    true,   run_unary_predicate<Formula, float>, run_unary_predicate<Formula, double>,
+                     nullptr, nullptr};
   if constexpr (takes_integers<Formula>) entry.i64 = run_unary_predicate<Formula, int64_t>;
+  if constexpr (takes_bytes<Formula>) entry.u8 = run_unary_predicate<Formula, uint8_t>;
   return entry;
 }
 template <class Formula>
 constexpr FormulaEntry binary_predicate(const char* name) {
-  FormulaEntry entry{name, true, run_binary_predicate<Formula, float>, run_binary_predicate<Formula, double>, nullptr};
+  FormulaEntry entry{name,    true,   run_binary_predicate<Formula, float>, run_binary_predicate<Formula, double>,
+                     nullptr, nullptr};
   if constexpr (takes_integers<Formula>) entry.i64 = run_binary_predicate<Formula, int64_t>;
+  if constexpr (takes_bytes<Formula>) entry.u8 = run_binary_predicate<Formula, uint8_t>;
   return entry;
+}
+/// A formula of integers alone, which stays within bool and uint8.
+template <class Formula>
+constexpr FormulaEntry binary_of_bits(const char* name) {
+  return {name, false, nullptr, nullptr, run_binary<Formula, int64_t>, run_binary<Formula, uint8_t>};
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

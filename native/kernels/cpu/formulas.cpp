@@ -15,6 +15,7 @@ void add_integer(FormulaKernels& kernels);
 void add_limit(FormulaKernels& kernels);
 void add_math(FormulaKernels& kernels);
 void add_power(FormulaKernels& kernels);
+void add_regression_loss(FormulaKernels& kernels);
 void add_rounding(FormulaKernels& kernels);
 void add_special(FormulaKernels& kernels);
 void add_trigonometry(FormulaKernels& kernels);
@@ -30,6 +31,7 @@ void fill(FormulaKernels& kernels) {
   add_limit(kernels);
   add_math(kernels);
   add_power(kernels);
+  add_regression_loss(kernels);
   add_rounding(kernels);
   add_special(kernels);
   add_trigonometry(kernels);

@@ -162,23 +162,4 @@ void binary_predicate_loop(const void* a, bool a_scalar, const void* b, bool b_s
   binary_loop_to<Formula, T, uint8_t>(a, a_scalar, b, b_scalar, y, n, p);
 }
 
-/// y = condition ? a : b, for any element type; either of a and b may be one number.
-template <class T>
-void where_loop(const uint8_t* condition, const void* a, bool a_scalar, const void* b, bool b_scalar, void* y,
-                int64_t n) {
-  const T *from_a = static_cast<const T*>(a), *from_b = static_cast<const T*>(b);
-  T* to = static_cast<T*>(y);
-  if (!a_scalar && !b_scalar) {
-    for (int64_t i = 0; i < n; ++i) to[i] = condition[i] ? from_a[i] : from_b[i];
-    return;
-  }
-  const T value_a = *from_a, value_b = *from_b;
-  if (a_scalar && b_scalar)
-    for (int64_t i = 0; i < n; ++i) to[i] = condition[i] ? value_a : value_b;
-  else if (a_scalar)
-    for (int64_t i = 0; i < n; ++i) to[i] = condition[i] ? value_a : from_b[i];
-  else
-    for (int64_t i = 0; i < n; ++i) to[i] = condition[i] ? from_a[i] : value_b;
-}
-
 }  // namespace ondol::kernel::ONDOL_LEVEL

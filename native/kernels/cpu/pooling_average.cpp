@@ -120,56 +120,88 @@ T sum_of_row(const T* x, int64_t n) {
   return sum;
 }
 
+/// total[w] = the sum over the rows of a window of depth and height.
+template <class T>
+void add_rows(const PoolingShape& s, PoolingWindow depth, PoolingWindow height, const T* plane, T* total) {
+  const int64_t width = s.input[2];
+  bool first = true;
+  for (int64_t d = depth.begin; d < depth.end; d++) {
+    for (int64_t h = height.begin; h < height.end; h++, first = false) {
+      const T* row = plane + (d * s.input[1] + h) * width;
+      for (int64_t w = 0; w < width; w++) total[w] = first ? row[w] : total[w] + row[w];
+    }
+  }
+}
+
+inline int64_t length(PoolingWindow window) { return window.end - window.begin; }
+
+/// Windows of so few elements go through the frame of average_forward, a vector of neighbouring outputs at a time.
+inline bool has_small_windows(const PoolingShape& s) { return plane_size(s.input) <= 8 * plane_size(s.output); }
+
+/// The rows of a window are added up across the whole width before they are cut into windows.
 template <class T>
 void adaptive_average_forward(const PoolingShape& s, const T* x, T* y) {
   if (s.planes == 0 || plane_size(s.output) == 0) return;
-  if (is_even(s) && plane_size(s.output) > 1) return average_forward(even_shape(s), false, 0, x, y);
   const int64_t in = plane_size(s.input), out = plane_size(s.output);
+  if (is_even(s) && out > 1 && has_small_windows(s)) return average_forward(even_shape(s), false, 0, x, y);
   parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
+    Scratch<T> sums(s.input[2]);
     for (int64_t plane = begin; plane < end; plane++) {
       const T* from = x + plane * in;
       if (out == 1) {
         y[plane] = sum_of_row(from, in) / static_cast<T>(in);
         continue;
       }
-      for_each_window(
-          s, adaptive_window, [&](int64_t at, PoolingWindow depth, PoolingWindow height, PoolingWindow width) {
-            T sum = 0;
-            for (int64_t d = depth.begin; d < depth.end; d++) {
-              for (int64_t h = height.begin; h < height.end; h++) {
-                const T* row = from + (d * s.input[1] + h) * s.input[2];
-                for (int64_t w = width.begin; w < width.end; w++) sum += row[w];
-              }
-            }
-            y[plane * out + at] = sum / static_cast<T>((depth.end - depth.begin) * (height.end - height.begin) *
-                                                       (width.end - width.begin));
-          });
+      T* to = y + plane * out;
+      for (int64_t d = 0; d < s.output[0]; d++) {
+        const PoolingWindow depth = adaptive_window(s, 0, d);
+        for (int64_t h = 0; h < s.output[1]; h++) {
+          const PoolingWindow height = adaptive_window(s, 1, h);
+          add_rows(s, depth, height, from, sums.get());
+          for (int64_t w = 0; w < s.output[2]; w++) {
+            const PoolingWindow width = adaptive_window(s, 2, w);
+            const int64_t count = length(depth) * length(height) * length(width);
+            *to++ = sum_of_row(sums.get() + width.begin, length(width)) / static_cast<T>(count);
+          }
+        }
+      }
     }
   });
 }
 
+/// The shares of a row of windows are spread over the width once, then added to each of its rows.
 template <class T>
 void adaptive_average_backward(const PoolingShape& s, const T* gy, T* gx) {
   if (s.planes == 0 || plane_size(s.input) == 0) return;
-  const int64_t in = plane_size(s.input), out = plane_size(s.output);
-  if (is_even(s) && out > 1) return average_backward(even_shape(s), false, 0, gy, gx);
+  const int64_t in = plane_size(s.input), out = plane_size(s.output), columns = s.input[2];
+  if (is_even(s) && out > 1 && has_small_windows(s)) return average_backward(even_shape(s), false, 0, gy, gx);
   parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
+    Scratch<T> shares(columns);
     for (int64_t plane = begin; plane < end; plane++) {
       T* to = gx + plane * in;
       const T whole = out == 1 ? gy[plane] / static_cast<T>(in) : T(0);
       for (int64_t i = 0; i < in; i++) to[i] = whole;
       if (out == 1) continue;
-      for_each_window(
-          s, adaptive_window, [&](int64_t at, PoolingWindow depth, PoolingWindow height, PoolingWindow width) {
-            const T g = gy[plane * out + at] / static_cast<T>((depth.end - depth.begin) * (height.end - height.begin) *
-                                                              (width.end - width.begin));
-            for (int64_t d = depth.begin; d < depth.end; d++) {
-              for (int64_t h = height.begin; h < height.end; h++) {
-                T* row = to + (d * s.input[1] + h) * s.input[2];
-                for (int64_t w = width.begin; w < width.end; w++) row[w] += g;
-              }
+      const T* g = gy + plane * out;
+      for (int64_t d = 0; d < s.output[0]; d++) {
+        const PoolingWindow depth = adaptive_window(s, 0, d);
+        for (int64_t h = 0; h < s.output[1]; h++) {
+          const PoolingWindow height = adaptive_window(s, 1, h);
+          T* share = shares.get();
+          for (int64_t w = 0; w < columns; w++) share[w] = 0;
+          for (int64_t w = 0; w < s.output[2]; w++, g++) {
+            const PoolingWindow width = adaptive_window(s, 2, w);
+            const T each = *g / static_cast<T>(length(depth) * length(height) * length(width));
+            for (int64_t i = width.begin; i < width.end; i++) share[i] += each;
+          }
+          for (int64_t i = depth.begin; i < depth.end; i++) {
+            for (int64_t k = height.begin; k < height.end; k++) {
+              T* row = to + (i * s.input[1] + k) * columns;
+              for (int64_t w = 0; w < columns; w++) row[w] += share[w];
             }
-          });
+          }
+        }
+      }
     }
   });
 }

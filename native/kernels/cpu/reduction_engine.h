@@ -17,7 +17,7 @@ namespace ondol::kernel::ONDOL_LEVEL {
 
 inline constexpr int64_t row_leaf = 4096;  // elements of a contiguous line: they and a second pass stay in the L1 cache
 inline constexpr int64_t column_leaf = 32;   // elements of each line of a block of columns
-inline constexpr int block_vectors = 16;     // vectors of neighbouring columns that are reduced together
+inline constexpr int block_vectors = 64;     // vectors of neighbouring columns that are reduced together
 inline constexpr int64_t chunk = 1 << 16;    // elements of a line that one thread takes at least
 inline constexpr int64_t most_chunks = 512;  // of one line
 inline constexpr int64_t grain = 1 << 15;    // elements for which another thread is worth waking

@@ -284,8 +284,10 @@ static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, b
   Generator& source = chosen(generator);
   auto* slope = slopes.data<double>();
   auto* drawn = below.data<bool>();
-  for (int64_t i = 0; i < x.numel(); ++i)  // only elements below 0 draw, as in PyTorch
-    if (drawn[i]) random::uniform(source, slope + i, 1, low, high);
+  std::vector<double> numbers(std::count(drawn, drawn + x.numel(), true));  // only elements below 0 draw, as in PyTorch
+  random::uniform(source, numbers.data(), static_cast<int64_t>(numbers.size()), low, high);
+  for (int64_t i = 0, next = 0; i < x.numel(); ++i)
+    if (drawn[i]) slope[i] = numbers[next++];
   return mul(x, to_dtype(slopes, x.dtype()));
 }
 

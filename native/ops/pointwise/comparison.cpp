@@ -10,51 +10,51 @@ namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
 struct Eq {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a == b; }
 };
 struct Ne {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a != b; }
 };
 struct Lt {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a < b; }
 };
 struct Le {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a <= b; }
 };
 struct Gt {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a > b; }
 };
 struct Ge {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return a >= b; }
 };
 struct LogicalNot {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto x) { return x == 0; }
 };
 struct LogicalAnd {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return (a != 0) & (b != 0); }
 };
 struct LogicalOr {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return (a != 0) | (b != 0); }
 };
 struct LogicalXor {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return (a != 0) ^ (b != 0); }
 };
 struct Maximum {  // a NaN in either operand wins
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return maximum(a, b); }
 };
 struct Minimum {
-  static constexpr bool integers = true;
+  static constexpr bool integers = true, bytes = true;
   static auto value(auto a, auto b) { return minimum(a, b); }
 };
 

@@ -57,12 +57,26 @@ struct Fmod {
     return fmod(a, b);
   }
 };
+struct BitwiseAnd {
+  static auto value(auto a, auto b) { return a & b; }
+};
+struct BitwiseOr {
+  static auto value(auto a, auto b) { return a | b; }
+};
+struct BitwiseXor {
+  static auto value(auto a, auto b) { return a ^ b; }
+};
 
 }  // namespace
 
 void add_integer(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {binary<FloorDivide>("floor_divide"), binary<TruncDivide>("trunc_divide"),
-                                             binary<Remainder>("remainder"), binary<Fmod>("fmod")};
+  static constexpr FormulaEntry entries[] = {binary<FloorDivide>("floor_divide"),
+                                             binary<TruncDivide>("trunc_divide"),
+                                             binary<Remainder>("remainder"),
+                                             binary<Fmod>("fmod"),
+                                             binary_of_bits<BitwiseAnd>("bitwise_and"),
+                                             binary_of_bits<BitwiseOr>("bitwise_or"),
+                                             binary_of_bits<BitwiseXor>("bitwise_xor")};
   kernels.add(entries);
 }
 
@@ -149,21 +163,20 @@ static Tensor bits(const Pointwise& f, const Tensor& a, const Tensor& b) {
   return evaluate_result(f, operands, dtype, dtype);
 }
 Tensor bitwise_and(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = integer_formula("bitwise_and", [](int64_t x, int64_t y) { return x & y; });
+  static const Pointwise f = formula("bitwise_and");
   return bits(f, a, b);
 }
 Tensor bitwise_or(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = integer_formula("bitwise_or", [](int64_t x, int64_t y) { return x | y; });
+  static const Pointwise f = formula("bitwise_or");
   return bits(f, a, b);
 }
 Tensor bitwise_xor(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = integer_formula("bitwise_xor", [](int64_t x, int64_t y) { return x ^ y; });
+  static const Pointwise f = formula("bitwise_xor");
   return bits(f, a, b);
 }
 Tensor bitwise_not(const Tensor& x) {
   if (x.dtype() == Dtype::Bool) return logical_not(x);
-  static const Pointwise f = integer_formula("bitwise_not", [](int64_t a, int64_t b) { return a ^ b; });
-  return bits(f, x, wrapped_number(int64_t{-1}));
+  return bitwise_xor(x, wrapped_number(int64_t{-1}));
 }
 
 /// For integers, bool not among them.

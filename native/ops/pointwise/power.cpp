@@ -40,12 +40,16 @@ struct Sign {
     return select(x > 0, one, select(x < 0, -one, V{}));
   }
 };
+struct Where {
+  static constexpr bool integers = true;
+  static auto value(auto condition, auto a, auto b) { return select(condition != 0, a, b); }
+};
 
 }  // namespace
 
 void add_power(FormulaKernels& kernels) {
   static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"),
-                                             unary<Sign>("sign")};
+                                             unary<Sign>("sign"), ternary<Where>("where")};
   kernels.add(entries);
 }
 
@@ -71,6 +75,10 @@ static Tensor power_values(const Tensor& base, const Tensor& exponent) {
     double power = element(exponent).to_double();
     if (power == 2) return evaluate_result(square, {&base, 1}, dtype, dtype);
     if (power == 3) return evaluate_result(cube, {&base, 1}, dtype, dtype);
+    if (!is_integral(dtype) && (power == 0.5 || power == 1 || power == -1)) {
+      NoGrad silent;
+      return power == 1 ? mul(base, wrapped_number(1)) : power == -1 ? reciprocal(base) : sqrt(base);
+    }
   }
   return evaluate_result(general, operands, dtype, dtype);
 }
@@ -86,6 +94,8 @@ Tensor pow(const Tensor& base, const Tensor& exponent) {
              if (in.wants(0)) {
                if (p.impl()->wrapped_number && !is_complex(p.dtype()) && element(p).to_double() == 0) {
                  in[0] = zeros_like(g);
+               } else if (p.impl()->wrapped_number && is_floating(x.dtype()) && element(p).to_double() == 2) {
+                 in[0] = mul(g, mul_by(x, 2.0));
                } else if (p.impl()->wrapped_number) {
                  in[0] = mul(g, conj(mul(pow(x, sub(p, wrapped_number(1))), p)));
                } else {
@@ -113,16 +123,9 @@ Tensor sign(const Tensor& x) {
   return differentiable_unary("SignBackward0", kNothing, unary(f, x), x,
                               [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
-/// condition ? a : b, for any dtype: both are gathered and chosen from as they are.
-template <class T>
-static void choose(const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
-  auto* condition = static_cast<const T*>(in[0]);
-  auto *a = static_cast<const T*>(in[1]), *b = static_cast<const T*>(in[2]);
-  for (int64_t i = 0; i < n; ++i)
-    static_cast<T*>(out)[i] = condition[scalar[0] ? 0 : i] != T(0) ? a[scalar[1] ? 0 : i] : b[scalar[2] ? 0 : i];
-}
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  static const Pointwise f{"where", false, false, choose<float>, choose<double>, choose<int64_t>, choose<c128>};
+  static const Pointwise f =
+      with_complex(formula("where"), [](c128 chosen, c128 x, c128 y) { return chosen != 0.0 ? x : y; });
   if (condition.dtype() != Dtype::Bool && condition.dtype() != Dtype::U8)
     runtime_error("where expected condition to be a boolean tensor, but got a tensor with dtype ",
                   torch_name(condition.dtype()));

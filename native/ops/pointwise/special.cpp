@@ -15,6 +15,42 @@ struct Erf {
 struct Erfc {
   static auto value(auto x) { return erfc(x); }
 };
+/// The single-precision approximation of Giles ("Approximating the erfinv function", GPU Computing Gems 2, 2011); for
+/// double made precise by Halley's method, on erfc towards the ends, where erf has no digits left.
+struct Erfinv {
+  template <class V>
+  static V value(V y) {
+    using T = Element<V>;
+    V size = abs(y), w = -log((T(1) - y) * (T(1) + y));
+    V middle = polynomial(w - T(2.5), 1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087,
+                          -4.39150654e-06, -3.5233877e-06, 3.43273939e-07, 2.81022636e-08);
+    V tail = polynomial(sqrt(w) - T(3), 2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
+                        -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
+    V x = y * select(w < T(5), middle, tail);
+    if constexpr (!of_float<V>) x = refined(x, y, w);
+    x = select(size == T(1), copysign(splat<V>(infinity<T>), y), x);
+    return select(size <= T(1), x, splat<V>(not_a_number<T>));
+  }
+
+ private:
+  template <class V>
+  static V refined(V x, V y, V w) {
+    constexpr double pi = 3.141592653589793, two_over_sqrt_pi = 1.1283791670955126;
+    V size = abs(y);
+    const auto far = w >= 15;  // beyond the reach of the approximation: from erfc(x) ~ exp(-x^2) / (x sqrt(pi))
+    if (any(far)) {
+      V logarithm = -log(1 - size);
+      x = select(far, copysign(sqrt(logarithm - 0.5 * log(pi * logarithm)), y), x);
+    }
+    for (int steps = any(far) ? 3 : 1; steps > 0; --steps) {
+      V to_end = copysign(splat<V>(1), y) * ((1 - size) - erfc(abs(x)));
+      V error = select(size < 0.5, erf(x) - y, to_end);
+      V newton = error / (two_over_sqrt_pi * exp(-x * x));
+      x = x - newton / (1 + x * newton);
+    }
+    return x;
+  }
+};
 struct Lgamma {
   static auto value(auto x) { return lgamma(x); }
 };
@@ -22,7 +58,8 @@ struct Lgamma {
 }  // namespace
 
 void add_special(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {unary<Erf>("erf"), unary<Erfc>("erfc"), unary<Lgamma>("lgamma")};
+  static constexpr FormulaEntry entries[] = {unary<Erf>("erf"), unary<Erfc>("erfc"), unary<Erfinv>("erfinv"),
+                                             unary<Lgamma>("lgamma")};
   kernels.add(entries);
 }
 
@@ -62,32 +99,8 @@ static double horner(double x, double c0, Rest... rest) {
     return horner(x, rest...) * x + c0;
 }
 
-/// The single-precision approximation of Giles ("Approximating the erfinv function", GPU Computing Gems 2, 2011), made
-/// precise by Halley's method; on erfc towards the ends, where erf has no digits left.
-static double inverse_erf(double y) {
-  if (!(std::abs(y) < 1)) return std::abs(y) == 1 ? std::copysign(infinity, y) : not_a_number;
-  double w = -std::log((1 - y) * (1 + y)), x;
-  if (w < 5) {
-    x = y * horner(w - 2.5, 1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.00021858087, -4.39150654e-06,
-                   -3.5233877e-06, 3.43273939e-07, 2.81022636e-08);
-  } else if (w < 15) {
-    x = y * horner(std::sqrt(w) - 3, 2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
-                   -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257);
-  } else {  // beyond the reach of the approximation: from erfc(x) ~ exp(-x^2) / (x sqrt(pi))
-    double logarithm = -std::log(1 - std::abs(y));
-    x = std::copysign(std::sqrt(logarithm - 0.5 * std::log(pi * logarithm)), y);
-  }
-  const int steps = w < 15 ? 1 : 3;
-  for (int step = 0; step < steps; ++step) {
-    double to_end = (1 - std::abs(y)) - std::erfc(std::abs(x));
-    double error = std::abs(y) < 0.5 ? std::erf(x) - y : y > 0 ? to_end : -to_end;
-    double newton = error / (2 * inv_sqrtpi * std::exp(-x * x));
-    x -= newton / (1 + x * newton);
-  }
-  return x;
-}
 static Tensor erfinv(const Tensor& x) {
-  static const Pointwise f = plain_formula("erfinv", [](double y) { return inverse_erf(y); });
+  static const Pointwise f = formula("erfinv");
   return differentiable_unary("ErfinvBackward0", kOutput, unary_floating(f, x), x,
                               [](const Tensor& g, const Tensor&, const Tensor& y) {
                                 return mul(g, mul_by(exp(squared(y)), 0.5 / inv_sqrtpi));

@@ -6,12 +6,47 @@ from itertools import product
 from typing import Any
 
 import ondol
+from ondol._native import nn as _nn
 
 from .resampling import cubic_weights
 
 
 def sample(input: ondol.Tensor, grid: ondol.Tensor, mode: str, padding_mode: str, align_corners: bool) -> ondol.Tensor:
     """`grid_sample`; the arguments are checked there."""
+    if input.dim() == 4 and mode in ("bilinear", "nearest") and input.numel():
+        if not (ondol.is_grad_enabled() and (input.requires_grad or grid.requires_grad)):
+            return _nn.grid_sampler_2d(input, grid, mode, padding_mode, align_corners)
+        return _SampleInPlane.apply(input, grid, mode, padding_mode, align_corners)
+    return _composed(input, grid, mode, padding_mode, align_corners)
+
+
+class _SampleInPlane(ondol.autograd.Function):
+    """By the native kernels; a derivative that is to be differentiated again is taken of the composed form."""
+
+    @staticmethod
+    def forward(ctx: Any, input: ondol.Tensor, grid: ondol.Tensor, *how: Any) -> ondol.Tensor:
+        ctx.save_for_backward(input, grid)
+        ctx.how = how
+        return _nn.grid_sampler_2d(input, grid, *how)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: ondol.Tensor) -> tuple[Any, ...]:
+        input, grid = ctx.saved_tensors
+        if not ondol.is_grad_enabled():
+            return (*_nn.grid_sampler_2d_backward(gradient, input, grid, *ctx.how), None, None, None)
+        wanted = [tensor for tensor in (input, grid) if tensor.requires_grad]
+        found = iter(
+            ondol.autograd.grad(
+                _composed(input, grid, *ctx.how), wanted, gradient, create_graph=True, allow_unused=True
+            )
+        )
+        return (*(next(found) if tensor.requires_grad else None for tensor in (input, grid)), None, None, None)
+
+
+def _composed(
+    input: ondol.Tensor, grid: ondol.Tensor, mode: str, padding_mode: str, align_corners: bool
+) -> ondol.Tensor:
+    """The same by operations: for every number of dimensions, for every mode, and for higher derivatives."""
     sizes = list(input.shape[2:])
     dims = len(sizes)
     batch, channels = input.shape[:2]

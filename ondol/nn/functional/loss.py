@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import ondol
 from ondol._examples import of_all_examples
+from ondol._native import nn as _nn
 
 from .._reduction import check, chosen
 from .._reduction import reduce as reduced
@@ -61,8 +62,11 @@ def mse_loss(
     >>> ondol.nn.functional.mse_loss(ondol.tensor([1.0, 2.0]), ondol.tensor([1.0, 4.0]))
     tensor(2.)
     """
+    reduction = chosen(size_average, reduce, reduction)
     x, y = _broadcast(input, target)
-    return _weighted_mean((x - y).pow(2), weight, input, chosen(size_average, reduce, reduction))
+    if weight is None:
+        return _nn.mse_loss(x, y, reduction)
+    return _weighted_mean(_nn.mse_loss(x, y, "none"), weight, input, reduction)
 
 
 def l1_loss(
@@ -74,8 +78,13 @@ def l1_loss(
     weight: ondol.Tensor | None = None,
 ) -> ondol.Tensor:
     """|x − y|."""
+    reduction = chosen(size_average, reduce, reduction)
     x, y = _broadcast(input, target)
-    return _weighted_mean((x - y).abs(), weight, input, chosen(size_average, reduce, reduction))
+    if not (x.is_floating_point() and y.is_floating_point()):  # complex numbers and integers
+        return _weighted_mean((x - y).abs(), weight, input, reduction)
+    if weight is None:
+        return _nn.l1_loss(x, y, reduction)
+    return _weighted_mean(_nn.l1_loss(x, y, "none"), weight, input, reduction)
 
 
 def huber_loss(
@@ -89,13 +98,11 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     x, y = _broadcast(input, target)
-    distance = (x - y).abs()
-    loss = ondol.where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
     if weight is None:
-        return reduced(loss, reduction)
+        return _nn.huber_loss(x, y, reduction, delta)
     if weight.size() != input.size():
         raise ValueError("Weights and input must have the same size.")
-    return reduced(loss * weight, reduction)
+    return reduced(_nn.huber_loss(x, y, "none", delta) * weight, reduction)
 
 
 def smooth_l1_loss(
@@ -109,13 +116,11 @@ def smooth_l1_loss(
     """(x − y)² / (2 · beta) where |x − y| < beta, else |x − y| − beta / 2 (Girshick 2015)."""
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    reduction = chosen(size_average, reduce, reduction)
     x, y = _broadcast(input, target)
-    distance = (x - y).abs()
     if beta == 0:
-        loss = distance
-    else:
-        loss = ondol.where(distance < beta, 0.5 * distance * distance / beta, distance - 0.5 * beta)
-    return reduced(loss, chosen(size_average, reduce, reduction))
+        return l1_loss(x, y, reduction=reduction)
+    return _nn.smooth_l1_loss(x, y, reduction, beta)
 
 
 def kl_div(

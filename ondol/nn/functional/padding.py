@@ -39,7 +39,7 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
         return _nn.constant_pad_nd(input, [int(number) for number in pad], 0.0 if value is None else value)
     if value is not None and value != 0:
         raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    if mode not in _PIECES:
+    if mode not in _PLACES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if len(pairs) not in (1, 2, 3) or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
         raise NotImplementedError(
@@ -77,32 +77,31 @@ def _continue(tensor: ondol.Tensor, dim: int, left: int, right: int, mode: str) 
         raise RuntimeError(
             f"Negative padding ({left}, {right}) leaves nothing of dimension {dim}, which has size {size}"
         )
-    cropped = _crop(tensor, dim, min(left, 0), min(right, 0))
-    source = cropped if mode == "circular" else tensor  # what is cut off does not come round again
-    before, after = _PIECES[mode](source, dim, source.shape[dim], max(left, 0), max(right, 0))
-    pieces = [cropped]
-    if left > 0:
-        pieces.insert(0, before)
-    if right > 0:
-        pieces.append(after)
-    return ondol.cat(pieces, dim) if len(pieces) > 1 else pieces[0]
+    if mode == "circular":  # what is cut off does not come round again
+        tensor = _crop(tensor, dim, min(left, 0), min(right, 0))
+        left, right, size = max(left, 0), max(right, 0), tensor.shape[dim]
+    if left == right == 0:
+        return tensor
+    return _selected(tensor, dim, _PLACES[mode](ondol.arange(-left, size + right), size))
 
 
-def _reflected(x: ondol.Tensor, dim: int, size: int, left: int, right: int) -> tuple[ondol.Tensor, ondol.Tensor]:
-    return x.narrow(dim, min(1, size), left).flip(dim), x.narrow(dim, max(size - 1 - right, 0), right).flip(dim)
+def _selected(tensor: ondol.Tensor, dim: int, places: ondol.Tensor) -> ondol.Tensor:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return tensor.index_select(dim, places)
+    return _nn.resample(tensor, dim, places.unsqueeze(0), ondol.ones(1, places.numel(), dtype=ondol.float64))
 
 
-def _replicated(x: ondol.Tensor, dim: int, size: int, left: int, right: int) -> tuple[ondol.Tensor, ondol.Tensor]:
-    def repeat(index: int, times: int) -> ondol.Tensor:
-        sizes = list(x.shape)
-        sizes[dim] = times
-        return x.narrow(dim, index, 1).expand(sizes)
-
-    return repeat(0, left), repeat(size - 1, right)
+def _reflected(places: ondol.Tensor, size: int) -> ondol.Tensor:
+    return (size - 1) - (size - 1 - places.abs()).abs()
 
 
-def _wrapped(x: ondol.Tensor, dim: int, size: int, left: int, right: int) -> tuple[ondol.Tensor, ondol.Tensor]:
-    return x.narrow(dim, size - left, left), x.narrow(dim, 0, right)
+def _replicated(places: ondol.Tensor, size: int) -> ondol.Tensor:
+    return places.clamp(0, size - 1)
 
 
-_PIECES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
+def _wrapped(places: ondol.Tensor, size: int) -> ondol.Tensor:
+    return places.remainder(size)
+
+
+_PLACES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
+"""Which element stands at each place of a continued dimension; the dimension's own places are 0 to size - 1."""

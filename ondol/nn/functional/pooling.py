@@ -299,17 +299,11 @@ def _fractional_max_pool(
         raise RuntimeError(f"{name}: expected _random_samples of shape {(n, c, dims)}, got {tuple(samples.shape)}")
     samples = samples[:n]
 
-    flat_index = ondol.zeros((n, c) + (1,) * (2 * dims), dtype=ondol.int64)
-    for d, (size, out, k) in enumerate(zip(spatial, outputs, kernel)):
-        starts = _window_starts(samples[..., sample_of_dim[d]], size, out, k)  # (n, c, out)
-        places = starts.unsqueeze(-1) + ondol.arange(k)  # (n, c, out, k)
-        shape = [n, c] + [1] * (2 * dims)
-        shape[2 + d], shape[2 + dims + d] = out, k
-        flat_index = flat_index * size + places.reshape(shape)
-    flat_index = flat_index.reshape(n, c, math.prod(outputs), math.prod(kernel))
-    windows = batch.reshape(n, c, 1, math.prod(spatial)).expand(-1, -1, flat_index.shape[2], -1).gather(3, flat_index)
-    values, which = windows.max(dim=3)
-    indices = flat_index.gather(3, which.unsqueeze(3)).squeeze(3)
+    starts = [
+        _window_starts(samples[..., sample_of_dim[d]], size, out, k).reshape(n * c, out)
+        for d, (size, out, k) in enumerate(zip(spatial, outputs, kernel))
+    ]
+    values, indices = _nn.fractional_max_pool(batch.reshape(n * c, *spatial), kernel, starts)
     shape = (*input.shape[:-dims], *outputs)
     return values.reshape(shape), indices.reshape(shape)
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import ondol
+from ondol._native import nn as _nn
 
 
 def resize(
@@ -53,20 +54,16 @@ def _weighted(
     if old == new and not align_corners and scale in (None, 1.0):
         return x
     places = _source_places(old, new, scale, align_corners, ondol.float64)
-    shape = [new if d == dim else 1 for d in range(x.dim())]
     if mode != "bicubic":
         places = places.clamp(min=0)
-        low = places.floor().to(ondol.int64).clamp_max(old - 1)
-        high = (low + 1).clamp_max(old - 1)
-        part = (places - low).to(x.dtype).view(shape)
-        return x.index_select(dim, low) * (1 - part) + x.index_select(dim, high) * part
-    first = places.floor()
-    weights = cubic_weights(places - first)
-    total: Any = 0
-    for offset, weight in zip((-1, 0, 1, 2), weights):
-        index = (first.to(ondol.int64) + offset).clamp(0, old - 1)
-        total = total + x.index_select(dim, index) * weight.to(x.dtype).view(shape)
-    return total
+        low = places.floor().clamp_max(old - 1)
+        part = places - low
+        index, weights = [low, (low + 1).clamp_max(old - 1)], [1 - part, part]
+    else:
+        first = places.floor()
+        index = [(first + offset).clamp(0, old - 1) for offset in (-1, 0, 1, 2)]
+        weights = cubic_weights(places - first)
+    return _nn.resample(x, dim, ondol.stack(index).to(ondol.int64), ondol.stack(weights))
 
 
 def cubic_weights(t: ondol.Tensor, a: float = -0.75) -> list[ondol.Tensor]:
