@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ondol
@@ -116,7 +117,7 @@ def elementwise_loss(call: Call) -> Tensor:
         return losses
     if reduction not in ("sum", "mean"):
         raise NeedsLoop
-    flat = losses.reshape(losses.shape[0], losses[0].numel())
+    flat = losses.reshape(losses.shape[0], math.prod(losses.shape[1:]))
     return flat.sum(1) if reduction == "sum" else flat.mean(1)
 
 
