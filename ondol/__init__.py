@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         functional as functional,
         linalg as linalg,
         optim as optim,
+        overrides as overrides,
         random as random,
         return_types as return_types,
         serialization as serialization,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         grid_sampler_2d as grid_sampler_2d,
         grid_sampler_3d as grid_sampler_3d,
     )
+    from ondol._vmap.api import vmap as vmap
     from ondol._tensor_str import (
         get_printoptions as get_printoptions,
         printoptions as printoptions,
@@ -100,7 +102,7 @@ if TYPE_CHECKING:
 
 _MODULES = frozenset({
     "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim",
-    "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+    "overrides", "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
 })  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
@@ -118,6 +120,7 @@ _ON_USE = {
     "grid_sampler": "_layer_functions",
     "grid_sampler_2d": "_layer_functions",
     "grid_sampler_3d": "_layer_functions",
+    "vmap": "_vmap.api",
     "channel_shuffle": "nn.functional",
     "cosine_similarity": "nn.functional",
     "pairwise_distance": "nn.functional",

@@ -71,7 +71,13 @@ class _Methods:
         """Keeps the gradient of this non-leaf in its `.grad`, as backward does for leaves."""
         _native.autograd.retain_grad(self)
 
-    # The protocols of Python.
+    # The protocols of Python, and PyTorch's.
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        from ondol.overrides import default_torch_function
+
+        return default_torch_function(cls, func, types, args, kwargs)
 
     def __repr__(self: Tensor, *, tensor_contents: str | None = None) -> str:
         from ondol import _tensor_str

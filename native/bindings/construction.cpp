@@ -7,6 +7,7 @@
 #include "bindings/exchange.h"
 #include "bindings/indexing.h"
 #include "bindings/module.h"
+#include "bindings/overrides.h"
 #include "bindings/types.h"
 #include "ops/functions.h"
 #include "tensor/pointwise.h"
@@ -199,6 +200,12 @@ nb::object finish(const Tensor& tensor, const Request& request) {
 }
 
 nb::object make_tensor(nb::handle data, nb::handle dtype, nb::handle device, bool requires_grad, bool) {
+  if (may_be_overridden()) {
+    nb::dict keywords;
+    keywords["dtype"] = dtype, keywords["device"] = device, keywords["requires_grad"] = requires_grad;
+    if (Override result = overridden_function("tensor", data.ptr(), keywords.ptr()))
+      return nb::steal(checked(*result).release());
+  }
   Request request = read_request(dtype, device, requires_grad);
   Tensor made;
   if (is_tensor(data.ptr())) {
@@ -216,6 +223,12 @@ nb::object make_tensor(nb::handle data, nb::handle dtype, nb::handle device, boo
 
 /// Shares memory with tensors and arrays where nothing has to change.
 nb::object as_tensor(nb::handle data, nb::handle dtype, nb::handle device) {
+  if (may_be_overridden()) {
+    nb::dict keywords;
+    keywords["dtype"] = dtype, keywords["device"] = device;
+    if (Override result = overridden_function("as_tensor", data.ptr(), keywords.ptr()))
+      return nb::steal(checked(*result).release());
+  }
   Request request = read_request(dtype, device, false);
   if (is_tensor(data.ptr())) {
     if (!request.dtype || *request.dtype == unwrap(data.ptr()).dtype()) return nb::borrow(data);

@@ -32,7 +32,7 @@ bool is_tuple_of_indices(PyObject* object) {
 }
 
 int64_t slice_bound(PyObject* object) {
-  if (is_tensor(object)) return item(unwrap(object)).to_int();
+  if (Py_TYPE(object) == tensor_type) return item(unwrap(object)).to_int();
   Object integer = Object::steal(PyNumber_Index(object));
   if (!integer) {
     PyErr_Clear();

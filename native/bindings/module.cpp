@@ -14,11 +14,13 @@ NB_MODULE(_native, m) {
   python::add_types(module);
   python::add_storage(module);
   python::add_generator(module);
+  python::add_overrides(module);
   python::add_tensor_type(module);
   python::add_tensor_methods(module);
   python::add_construction(module);
   python::add_exchange(module);
   python::add_autograd(module);
+  python::add_transforms(module);
   python::add_operations(module);
   python::add_runtime(module);
 }

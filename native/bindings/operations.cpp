@@ -12,6 +12,7 @@
 #include "bindings/arguments.h"
 #include "bindings/module.h"
 #include "bindings/operator_signature.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "ops/functions.h"
 
@@ -162,6 +163,8 @@ PyObject* call_operator(PyObject* callable, PyObject* const* args, size_t nargsf
   OperatorObject* self = cast(callable);
   Arguments arguments{args, PyVectorcall_NARGS(nargsf), keywords};
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden(callable, arguments)) return *result;
     std::string why;
     bool only = self->signatures->size() == 1;
     for (const Signature& signature : *self->signatures) {
@@ -170,6 +173,7 @@ PyObject* call_operator(PyObject* callable, PyObject* const* args, size_t nargsf
       if (python::bind(signature, arguments, values.data(), common, only ? &why : nullptr))
         return run(self, signature, values.data(), common);
     }
+    if (Override result = overridden(callable, arguments)) return *result;  // by an object that is no tensor
     if (only) type_error(why);
     type_error(self->operation->name, "() received an invalid combination of arguments - got ", describe(arguments),
                ", but expected one of:", all_signatures(self));

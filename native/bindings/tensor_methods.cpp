@@ -6,6 +6,7 @@
 #include "bindings/autograd.h"
 #include "bindings/indexing.h"
 #include "bindings/module.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "bindings/storage.h"
 #include "bindings/types.h"
@@ -16,10 +17,17 @@ namespace {
 
 using Getter = PyObject* (*)(const Tensor&);
 
-template <Getter function>
-PyObject* get(PyObject* self, void*) {
-  return guarded([&] { return function(unwrap(self)); });
+/// The getter of an attribute; `name` is its name, for overrides.
+template <Getter function, Attribute kind = Attribute::Form>
+PyObject* get(PyObject* self, void* name) {
+  return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_get(static_cast<const char*>(name), self, kind)) return *result;
+    return function(unwrap(self));
+  });
 }
+template <Getter function>
+constexpr getter content = get<function, Attribute::Content>;
 
 PyObject* shape(const Tensor& t) { return to_size(t.sizes()); }
 PyObject* dtype(const Tensor& t) { return from_dtype(t.dtype()).release(); }
@@ -77,7 +85,9 @@ PyObject* data(const Tensor& t) {
 }
 
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
-  return guarded_int([&] {
+  return guarded_int([&]() -> int {
+    if (may_be_overridden())
+      if (Override result = overridden_set("requires_grad", self, value ? value : Py_None)) return checked(*result), 0;
     if (!value || !PyBool_Check(value)) runtime_error("requires_grad must be a bool");
     mark_requires_grad(unwrap(self), value == Py_True);
     return 0;
@@ -85,7 +95,9 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
 }
 
 int set_grad(PyObject* self, PyObject* value, void*) {
-  return guarded_int([&] {
+  return guarded_int([&]() -> int {
+    if (may_be_overridden())
+      if (Override result = overridden_set("grad", self, value ? value : Py_None)) return checked(*result), 0;
     Tensor tensor = unwrap(self);
     if (!value || value == Py_None) {
       if (tensor.impl()->autograd) tensor.impl()->autograd->grad = Tensor();
@@ -108,7 +120,9 @@ int set_grad(PyObject* self, PyObject* value, void*) {
 
 /// `p.data = x`: the tensor keeps its place in every list and graph, and looks at other memory.
 int set_data(PyObject* self, PyObject* value, void*) {
-  return guarded_int([&] {
+  return guarded_int([&]() -> int {
+    if (may_be_overridden())
+      if (Override result = overridden_set("data", self, value ? value : Py_None)) return checked(*result), 0;
     if (!value || !is_tensor(value))
       type_error("Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "NoneType");
     Tensor tensor = unwrap(self), source = unwrap(value);
@@ -144,41 +158,46 @@ int set_backward_hooks(PyObject* self, PyObject* value, void*) {
   });
 }
 
+void* named(const char* name) { return const_cast<char*>(name); }
+
 PyGetSetDef attributes[] = {
-    {"shape", get<shape>, nullptr, "The sizes, as a torch.Size.", nullptr},
-    {"dtype", get<dtype>, nullptr, "The type of the elements.", nullptr},
-    {"device", get<device>, nullptr, "Where it lives: always the CPU.", nullptr},
-    {"layout", get<layout>, nullptr, "Always torch.strided.", nullptr},
-    {"ndim", get<ndim>, nullptr, "The number of dimensions.", nullptr},
-    {"itemsize", get<item_bytes>, nullptr, "Bytes of one element.", nullptr},
-    {"nbytes", get<all_bytes>, nullptr, "Bytes of all elements.", nullptr},
-    {"_version", get<version>, nullptr, "How often it was changed in place.", nullptr},
-    {"output_nr", get<output_number>, nullptr, "Which output of grad_fn it is.", nullptr},
-    {"is_leaf", get<is_leaf>, nullptr, "Whether it was made by the user rather than by a recorded operation.", nullptr},
-    {"requires_grad", get<requires_grad>, set_requires_grad, "Whether operations on it are recorded.", nullptr},
-    {"retains_grad", get<retains_grad>, nullptr, "Whether a non-leaf keeps its gradient in .grad.", nullptr},
-    {"grad", get<grad>, set_grad, "The gradient that backward accumulated, or None.", nullptr},
-    {"grad_fn", get<grad_fn>, nullptr, "The node of the graph that made it, or None.", nullptr},
-    {"data", get<data>, set_data, "The same memory without history.", nullptr},
-    {"_base", get<base>, nullptr, "Of a view: the tensor that owns the memory.", nullptr},
-    {"name", get<name>, nullptr, "None, unless a name was given.", nullptr},
-    {"T", get<transposed>, nullptr, "All dimensions reversed.", nullptr},
-    {"mT", get<mT>, nullptr, "The last two dimensions swapped.", nullptr},
-    {"H", get<H>, nullptr, "The conjugate transpose of a matrix.", nullptr},
-    {"mH", get<mH>, nullptr, "The conjugate transpose of the last two dimensions.", nullptr},
-    {"real", get<real_part>, nullptr, "The real part, a view.", nullptr},
-    {"imag", get<imaginary_part>, nullptr, "The imaginary part, a view.", nullptr},
+    {"shape", get<shape>, nullptr, "The sizes, as a torch.Size.", named("shape")},
+    {"dtype", get<dtype>, nullptr, "The type of the elements.", named("dtype")},
+    {"device", get<device>, nullptr, "Where it lives: always the CPU.", named("device")},
+    {"layout", get<layout>, nullptr, "Always torch.strided.", named("layout")},
+    {"ndim", get<ndim>, nullptr, "The number of dimensions.", named("ndim")},
+    {"itemsize", get<item_bytes>, nullptr, "Bytes of one element.", named("itemsize")},
+    {"nbytes", get<all_bytes>, nullptr, "Bytes of all elements.", named("nbytes")},
+    {"_version", content<version>, nullptr, "How often it was changed in place.", named("_version")},
+    {"output_nr", content<output_number>, nullptr, "Which output of grad_fn it is.", named("output_nr")},
+    {"is_leaf", content<is_leaf>, nullptr, "Whether it was made by the user rather than by a recorded operation.",
+     named("is_leaf")},
+    {"requires_grad", content<requires_grad>, set_requires_grad, "Whether operations on it are recorded.",
+     named("requires_grad")},
+    {"retains_grad", content<retains_grad>, nullptr, "Whether a non-leaf keeps its gradient in .grad.",
+     named("retains_grad")},
+    {"grad", content<grad>, set_grad, "The gradient that backward accumulated, or None.", named("grad")},
+    {"grad_fn", content<grad_fn>, nullptr, "The node of the graph that made it, or None.", named("grad_fn")},
+    {"data", content<data>, set_data, "The same memory without history.", named("data")},
+    {"_base", content<base>, nullptr, "Of a view: the tensor that owns the memory.", named("_base")},
+    {"name", get<name>, nullptr, "None, unless a name was given.", named("name")},
+    {"T", content<transposed>, nullptr, "All dimensions reversed.", named("T")},
+    {"mT", content<mT>, nullptr, "The last two dimensions swapped.", named("mT")},
+    {"H", content<H>, nullptr, "The conjugate transpose of a matrix.", named("H")},
+    {"mH", content<mH>, nullptr, "The conjugate transpose of the last two dimensions.", named("mH")},
+    {"real", content<real_part>, nullptr, "The real part, a view.", named("real")},
+    {"imag", content<imaginary_part>, nullptr, "The imaginary part, a view.", named("imag")},
     {"_backward_hooks", get_backward_hooks, set_backward_hooks, "The hooks of register_hook, or None.", nullptr},
-    {"is_cpu", get<always_true>, nullptr, nullptr, nullptr},
-    {"is_cuda", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_sparse", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_sparse_csr", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_quantized", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_mkldnn", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_meta", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_nested", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_mps", get<always_false>, nullptr, nullptr, nullptr},
-    {"is_xpu", get<always_false>, nullptr, nullptr, nullptr},
+    {"is_cpu", get<always_true>, nullptr, nullptr, named("is_cpu")},
+    {"is_cuda", get<always_false>, nullptr, nullptr, named("is_cuda")},
+    {"is_sparse", get<always_false>, nullptr, nullptr, named("is_sparse")},
+    {"is_sparse_csr", get<always_false>, nullptr, nullptr, named("is_sparse_csr")},
+    {"is_quantized", get<always_false>, nullptr, nullptr, named("is_quantized")},
+    {"is_mkldnn", get<always_false>, nullptr, nullptr, named("is_mkldnn")},
+    {"is_meta", get<always_false>, nullptr, nullptr, named("is_meta")},
+    {"is_nested", get<always_false>, nullptr, nullptr, named("is_nested")},
+    {"is_mps", get<always_false>, nullptr, nullptr, named("is_mps")},
+    {"is_xpu", get<always_false>, nullptr, nullptr, named("is_xpu")},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 // Methods.
@@ -205,9 +224,11 @@ PyObject* is_signed(PyObject* self, PyObject*) {
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 
 /// size() or size(dim); stride() or stride(dim).
-template <const Dims& (*dims_of)(const Tensor&), PyObject* (*whole)(const Dims&)>
+template <Name name, const Dims& (*dims_of)(const Tensor&), PyObject* (*whole)(const Dims&)>
 PyObject* one_or_all(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_form(name.text, self, args, kwargs)) return *result;
     static const char* names[] = {"dim", nullptr};
     PyObject* dim = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim)) throw PythonError();
@@ -224,6 +245,8 @@ const Dims& strides_of(const Tensor& t) { return t.strides(); }
 
 PyObject* is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_form("is_contiguous", self, args, kwargs)) return *result;
     static const char* names[] = {"memory_format", nullptr};
     PyObject* format = nullptr;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &format)) throw PythonError();
@@ -294,6 +317,8 @@ PyObject* requires_grad_in_place(PyObject* self, PyObject* args, PyObject* kwarg
     static const char* names[] = {"requires_grad", nullptr};
     int on = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", const_cast<char**>(names), &on)) throw PythonError();
+    if (may_be_overridden())
+      if (Override result = overridden_method("requires_grad_", {self, on ? Py_True : Py_False})) return *result;
     mark_requires_grad(unwrap(self), on);
     return Py_NewRef(self);
   });
@@ -335,6 +360,7 @@ PyObject* become(PyObject* self, PyObject* cls) {
     if (!PyType_Check(cls) || !PyType_IsSubtype(type, tensor_type)) type_error("_become() takes a subclass of Tensor");
     PyTypeObject* before = Py_TYPE(self);
     if (type->tp_basicsize != before->tp_basicsize) type_error("the classes differ in layout");
+    note_subclass(type);
     Py_INCREF(type);
     Py_SET_TYPE(self, type);
     Py_DECREF(before);
@@ -349,31 +375,39 @@ PyCFunction method(F* function) {
 constexpr int kKeywords = METH_VARARGS | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
-    {"dim", dim, METH_NOARGS, "dim() -> int: the number of dimensions."},
-    {"ndimension", dim, METH_NOARGS, "Alias of dim()."},
-    {"numel", numel, METH_NOARGS, "numel() -> int: the number of elements."},
-    {"nelement", numel, METH_NOARGS, "Alias of numel()."},
-    {"element_size", element_size, METH_NOARGS, "element_size() -> int: bytes of one element."},
-    {"data_ptr", data_ptr, METH_NOARGS, "data_ptr() -> int: the address of the first element."},
-    {"storage_offset", storage_offset, METH_NOARGS,
+    {"dim", overridable_form<"dim", dim>, METH_NOARGS, "dim() -> int: the number of dimensions."},
+    {"ndimension", overridable_form<"ndimension", dim>, METH_NOARGS, "Alias of dim()."},
+    {"numel", overridable_form<"numel", numel>, METH_NOARGS, "numel() -> int: the number of elements."},
+    {"nelement", overridable_form<"nelement", numel>, METH_NOARGS, "Alias of numel()."},
+    {"element_size", overridable_form<"element_size", element_size>, METH_NOARGS,
+     "element_size() -> int: bytes of one element."},
+    {"data_ptr", overridable<"data_ptr", data_ptr>, METH_NOARGS,
+     "data_ptr() -> int: the address of the first element."},
+    {"storage_offset", overridable_form<"storage_offset", storage_offset>, METH_NOARGS,
      "storage_offset() -> int: where it starts in its storage, in elements."},
-    {"untyped_storage", untyped_storage, METH_NOARGS, "untyped_storage() -> UntypedStorage: the memory behind it."},
-    {"is_floating_point", is_floating_point, METH_NOARGS, "Whether the dtype is a floating one."},
-    {"is_complex", is_complex_dtype, METH_NOARGS, "Whether the dtype is a complex one."},
-    {"is_signed", is_signed, METH_NOARGS, "Whether the dtype is signed."},
+    {"untyped_storage", overridable<"untyped_storage", untyped_storage>, METH_NOARGS,
+     "untyped_storage() -> UntypedStorage: the memory behind it."},
+    {"is_floating_point", overridable_form<"is_floating_point", is_floating_point>, METH_NOARGS,
+     "Whether the dtype is a floating one."},
+    {"is_complex", overridable_form<"is_complex", is_complex_dtype>, METH_NOARGS,
+     "Whether the dtype is a complex one."},
+    {"is_signed", overridable_form<"is_signed", is_signed>, METH_NOARGS, "Whether the dtype is signed."},
     {"is_inference", is_inference, METH_NOARGS, "Whether it was made under inference_mode."},
     {"_is_view", is_view, METH_NOARGS, "Whether it is a view of another tensor."},
-    {"get_device", get_device, METH_NOARGS, "-1: on the CPU."},
-    {"size", method(one_or_all<sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
-    {"stride", method(one_or_all<strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
+    {"get_device", overridable_form<"get_device", get_device>, METH_NOARGS, "-1: on the CPU."},
+    {"size", method(one_or_all<"size", sizes_of, to_size>), kKeywords, "size(dim=None) -> Size or int."},
+    {"stride", method(one_or_all<"stride", strides_of, to_tuple>), kKeywords, "stride(dim=None) -> tuple or int."},
     {"is_contiguous", method(is_contiguous), kKeywords,
      "is_contiguous(memory_format=torch.contiguous_format) -> bool."},
-    {"item", item_method, METH_NOARGS, "item() -> number: the value of a tensor with one element."},
-    {"tolist", tolist, METH_NOARGS, "tolist() -> nested list of numbers."},
-    {"detach", detach_method, METH_NOARGS, "detach() -> Tensor: the same memory without history."},
-    {"detach_", detach_in_place, METH_NOARGS, "Forgets its own history."},
+    {"item", overridable<"item", item_method>, METH_NOARGS,
+     "item() -> number: the value of a tensor with one element."},
+    {"tolist", overridable<"tolist", tolist>, METH_NOARGS, "tolist() -> nested list of numbers."},
+    {"detach", overridable<"detach", detach_method>, METH_NOARGS,
+     "detach() -> Tensor: the same memory without history."},
+    {"detach_", overridable<"detach_", detach_in_place>, METH_NOARGS, "Forgets its own history."},
     {"requires_grad_", method(requires_grad_in_place), kKeywords, "requires_grad_(requires_grad=True) -> self."},
-    {"is_set_to", is_same_memory, METH_O, "Whether both look at the same memory in the same way."},
+    {"is_set_to", overridable<"is_set_to", is_same_memory>, METH_O,
+     "Whether both look at the same memory in the same way."},
     {"_become", become, METH_O, nullptr},
     {"_make_subclass", method(make_subclass), kKeywords | METH_STATIC, nullptr},
     {nullptr, nullptr, 0, nullptr}};

@@ -9,6 +9,7 @@
 #include "autograd/node.h"
 #include "bindings/indexing.h"
 #include "bindings/module.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "bindings/types.h"
 #include "ops/functions.h"
@@ -45,6 +46,7 @@ void free_object(PyTypeObject* type, PyObject* object) {
 }
 
 PyObject* allocate(PyTypeObject* type, const Tensor& tensor) {
+  if (type != tensor_type) note_subclass(type);
   PyObject* object = new_object(type);
   new (&cast(object)->impl) Ref<TensorImpl>(tensor.ref());
   tensor.impl()->python = object;
@@ -194,24 +196,42 @@ bool to_operand(PyObject* object, Tensor& operand) {
 
 using BinaryFunction = Tensor (*)(const Tensor&, const Tensor&);
 
-template <BinaryFunction function>
+/// Tensor's methods are what an override gets to see: `add`, or `__radd__` if the tensor stands on the right.
+Override overridden_binary(const char* name, const char* reflected, PyObject* a, PyObject* b) {
+  return is_tensor(a) ? overridden_method(name, {a, b}) : overridden_method(reflected, {b, a});
+}
+
+template <BinaryFunction function, Name name, Name reflected>
 PyObject* binary(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_binary(name.text, reflected.text, a, b)) return *result;
     Tensor left, right;
-    if (!to_operand(a, left) || !to_operand(b, right)) return Py_NewRef(Py_NotImplemented);
+    if (!to_operand(a, left) || !to_operand(b, right)) {
+      // By an object that is no tensor; a reflected operator is its own.
+      if (is_tensor(a))
+        if (Override result = overridden_binary(name.text, reflected.text, a, b)) return *result;
+      return Py_NewRef(Py_NotImplemented);
+    }
     return wrap(function(left, right));
   });
 }
 
 using UnaryFunction = Tensor (*)(const Tensor&);
-template <UnaryFunction function>
+template <UnaryFunction function, Name name>
 PyObject* unary(PyObject* self) {
-  return guarded([&] { return wrap(function(unwrap(self))); });
+  return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method(name.text, {self})) return *result;
+    return wrap(function(unwrap(self)));
+  });
 }
 
-template <BinaryFunction function>
+template <BinaryFunction function, Name name>
 PyObject* in_place(PyObject* self, PyObject* other) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method(name.text, {self, other})) return *result;
     Tensor operand, target = unwrap(self);
     if (!to_operand(other, operand)) return Py_NewRef(Py_NotImplemented);
     check_in_place(target, "in-place operator");
@@ -236,35 +256,42 @@ Tensor invert(const Tensor& a) { return bitwise_not(a); }
 
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
-  return binary<pow>(a, b);
+  return binary<pow, "pow", "__rpow__">(a, b);
 }
-PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) { return in_place<pow>(a, b); }
+PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) { return in_place<pow, "pow_">(a, b); }
 PyObject* matrix_multiply(PyObject* a, PyObject* b) {
-  if (!is_tensor(a) || !is_tensor(b)) return Py_NewRef(Py_NotImplemented);
-  return guarded([&] { return wrap(matmul(unwrap(a), unwrap(b))); });
+  return guarded([&]() -> PyObject* {
+    bool plain = is_tensor(a) && is_tensor(b);
+    if (may_be_overridden() || (!plain && is_tensor(a)))
+      if (Override result = overridden_binary("matmul", "__rmatmul__", a, b)) return *result;
+    if (!plain) return Py_NewRef(Py_NotImplemented);
+    return wrap(matmul(unwrap(a), unwrap(b)));
+  });
 }
-PyObject* absolute(PyObject* self) { return unary<abs>(self); }
+PyObject* absolute(PyObject* self) { return unary<abs, "abs">(self); }
 PyObject* positive(PyObject* self) { return Py_NewRef(self); }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   switch (op) {
     case Py_LT:
-      return binary<lt>(a, b);
+      return binary<lt, "lt", "gt">(a, b);
     case Py_LE:
-      return binary<le>(a, b);
+      return binary<le, "le", "ge">(a, b);
     case Py_EQ:
-      return binary<eq>(a, b);
+      return binary<eq, "eq", "eq">(a, b);
     case Py_NE:
-      return binary<ne>(a, b);
+      return binary<ne, "ne", "ne">(a, b);
     case Py_GT:
-      return binary<gt>(a, b);
+      return binary<gt, "gt", "lt">(a, b);
     default:
-      return binary<ge>(a, b);
+      return binary<ge, "ge", "le">(a, b);
   }
 }
 
 int truth(PyObject* self) {
   return guarded_int([&]() -> int {
+    if (may_be_overridden())
+      if (Override result = overridden_method("__bool__", {self})) return PyObject_IsTrue(checked(*result).get());
     Tensor tensor = unwrap(self);
     if (tensor.numel() == 0) runtime_error("Boolean value of Tensor with no values is ambiguous");
     if (tensor.numel() > 1)
@@ -282,16 +309,24 @@ Scalar only_element(PyObject* self) {
 }
 
 PyObject* to_float(PyObject* self) {
-  return guarded([&] { return PyFloat_FromDouble(only_element(self).to_double()); });
+  return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method("__float__", {self})) return *result;
+    return PyFloat_FromDouble(only_element(self).to_double());
+  });
 }
 PyObject* to_integer(PyObject* self) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method("__int__", {self})) return *result;
     Scalar value = only_element(self);
     return value.is_integral() ? PyLong_FromLongLong(value.to_int()) : PyLong_FromDouble(value.to_double());
   });
 }
 PyObject* to_index(PyObject* self) {
   return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method("__index__", {self})) return *result;
     Tensor tensor = unwrap(self);
     if (!is_integral(tensor.dtype()) || tensor.numel() != 1)
       type_error("only integer tensors of a single element can be converted to an index");
@@ -308,11 +343,17 @@ Py_ssize_t length(PyObject* self) {
   return tensor.sizes()[0];
 }
 PyObject* subscript(PyObject* self, PyObject* index) {
-  return guarded([&] { return wrap(get_item(unwrap(self), index)); });
+  return guarded([&]() -> PyObject* {
+    if (may_be_overridden())
+      if (Override result = overridden_method("__getitem__", {self, index})) return *result;
+    return wrap(get_item(unwrap(self), index));
+  });
 }
 int assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
   return guarded_int([&]() -> int {
     if (!value) type_error("Tensor does not support deleting items");
+    if (may_be_overridden())
+      if (Override result = overridden_method("__setitem__", {self, index, value})) return checked(*result), 0;
     Tensor tensor = unwrap(self);
     set_item(tensor, index, value);
     return 0;
@@ -361,35 +402,35 @@ void add_tensor_type(PyObject* module) {
                          {Py_tp_members, members},
                          {Py_tp_getset, dict_property},
                          {Py_tp_methods, class_methods},
-                         slot(Py_nb_add, binary<plus>),
-                         slot(Py_nb_subtract, binary<minus>),
-                         slot(Py_nb_multiply, binary<mul>),
-                         slot(Py_nb_true_divide, binary<true_divide>),
-                         slot(Py_nb_floor_divide, binary<floor_divide>),
-                         slot(Py_nb_remainder, binary<remainder>),
+                         slot(Py_nb_add, binary<plus, "add", "__radd__">),
+                         slot(Py_nb_subtract, binary<minus, "sub", "__rsub__">),
+                         slot(Py_nb_multiply, binary<mul, "mul", "__rmul__">),
+                         slot(Py_nb_true_divide, binary<true_divide, "div", "__rtruediv__">),
+                         slot(Py_nb_floor_divide, binary<floor_divide, "floor_divide", "__rfloordiv__">),
+                         slot(Py_nb_remainder, binary<remainder, "remainder", "__rmod__">),
                          slot(Py_nb_power, power),
                          slot(Py_nb_matrix_multiply, matrix_multiply),
-                         slot(Py_nb_negative, unary<neg>),
+                         slot(Py_nb_negative, unary<neg, "neg">),
                          slot(Py_nb_positive, positive),
                          slot(Py_nb_absolute, absolute),
-                         slot(Py_nb_invert, unary<invert>),
-                         slot(Py_nb_and, binary<bitwise_and>),
-                         slot(Py_nb_or, binary<bitwise_or>),
-                         slot(Py_nb_xor, binary<bitwise_xor>),
-                         slot(Py_nb_lshift, binary<bitwise_left_shift>),
-                         slot(Py_nb_rshift, binary<bitwise_right_shift>),
-                         slot(Py_nb_inplace_add, in_place<plus>),
-                         slot(Py_nb_inplace_subtract, in_place<minus>),
-                         slot(Py_nb_inplace_multiply, in_place<mul>),
-                         slot(Py_nb_inplace_true_divide, in_place<true_divide>),
-                         slot(Py_nb_inplace_floor_divide, in_place<floor_divide>),
-                         slot(Py_nb_inplace_remainder, in_place<remainder>),
+                         slot(Py_nb_invert, unary<invert, "bitwise_not">),
+                         slot(Py_nb_and, binary<bitwise_and, "__and__", "__rand__">),
+                         slot(Py_nb_or, binary<bitwise_or, "__or__", "__ror__">),
+                         slot(Py_nb_xor, binary<bitwise_xor, "__xor__", "__rxor__">),
+                         slot(Py_nb_lshift, binary<bitwise_left_shift, "__lshift__", "__rlshift__">),
+                         slot(Py_nb_rshift, binary<bitwise_right_shift, "__rshift__", "__rrshift__">),
+                         slot(Py_nb_inplace_add, in_place<plus, "add_">),
+                         slot(Py_nb_inplace_subtract, in_place<minus, "sub_">),
+                         slot(Py_nb_inplace_multiply, in_place<mul, "mul_">),
+                         slot(Py_nb_inplace_true_divide, in_place<true_divide, "div_">),
+                         slot(Py_nb_inplace_floor_divide, in_place<floor_divide, "floor_divide_">),
+                         slot(Py_nb_inplace_remainder, in_place<remainder, "remainder_">),
                          slot(Py_nb_inplace_power, in_place_power),
-                         slot(Py_nb_inplace_and, in_place<bitwise_and>),
-                         slot(Py_nb_inplace_or, in_place<bitwise_or>),
-                         slot(Py_nb_inplace_xor, in_place<bitwise_xor>),
-                         slot(Py_nb_inplace_lshift, in_place<bitwise_left_shift>),
-                         slot(Py_nb_inplace_rshift, in_place<bitwise_right_shift>),
+                         slot(Py_nb_inplace_and, in_place<bitwise_and, "__iand__">),
+                         slot(Py_nb_inplace_or, in_place<bitwise_or, "__ior__">),
+                         slot(Py_nb_inplace_xor, in_place<bitwise_xor, "__ixor__">),
+                         slot(Py_nb_inplace_lshift, in_place<bitwise_left_shift, "__ilshift__">),
+                         slot(Py_nb_inplace_rshift, in_place<bitwise_right_shift, "__irshift__">),
                          slot(Py_nb_bool, truth),
                          slot(Py_nb_float, to_float),
                          slot(Py_nb_int, to_integer),

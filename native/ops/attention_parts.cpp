@@ -62,7 +62,7 @@ Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionSettin
 Tensor drop(const Tensor& weights, double p) {
   if (p == 0) return weights;
   Tensor kept = empty(weights.sizes(), weights.dtype());
-  fill_bernoulli(kept, 1 - p, default_generator());
+  fill_bernoulli(kept, 1 - p, chosen(nullptr));
   return mul(weights, p == 1 ? kept : mul_by(kept, 1 / (1 - p)));
 }
 

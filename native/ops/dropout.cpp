@@ -15,7 +15,7 @@ Tensor dropout_mask(const Tensor& input, double p) {
     runtime_error("result type Float can't be cast to the desired output type ", torch_name(input.dtype()));
   NoGrad silent;
   Tensor mask = empty_like(input, input.dtype());
-  fill_bernoulli(mask, 1 - p, default_generator());
+  fill_bernoulli(mask, 1 - p, chosen(nullptr));
   return div(mask, wrapped_number(1 - p));
 }
 

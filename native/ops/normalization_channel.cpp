@@ -51,6 +51,7 @@ NormalizationPlan plan_channels(const Tensor& input, double eps) {
 
 Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, bool training, double momentum, double eps) {
+  if (input.ndim() == 1 && input.numel() == 0) return clone(input);  // no samples of no channels, as PyTorch takes it
   const int64_t channels = input.size(1);
   if (!training && !running_mean.defined()) runtime_error("running_mean must be defined in evaluation mode");
   if (!training && !running_var.defined()) runtime_error("running_var must be defined in evaluation mode");

@@ -7,6 +7,13 @@
 #include "tensor/launch.h"
 
 namespace ondol {
+
+void raise_random_draw_forbidden() {
+  runtime_error(
+      "vmap: a random operation was called inside of vmap with randomness='error'. Pass randomness='different' to vmap "
+      "for numbers of its own in each example, or randomness='same' for the same ones in all");
+}
+
 namespace {
 
 using MaybeDtype = std::optional<Dtype>;

@@ -3,12 +3,22 @@
 // Fills of tensors with random numbers: what base/distributions.h draws, for any dtype and layout.
 
 #include "base/random.h"
+#include "base/thread_local.h"
 #include "tensor/tensor.h"
 
 namespace ondol {
 
+/// Set where random numbers must not be drawn: inside a vmap that was not told how its examples share them.
+struct RandomDraws {
+  ONDOL_THREAD_LOCAL bool forbidden = false;
+};
+[[noreturn]] void raise_random_draw_forbidden();
+
 /// The generator given, or the default one.
-inline Generator& chosen(Generator* generator) { return generator ? *generator : default_generator(); }
+inline Generator& chosen(Generator* generator) {
+  if (RandomDraws::forbidden) raise_random_draw_forbidden();
+  return generator ? *generator : default_generator();
+}
 
 // Each writes all of `self`, in the order of its memory as PyTorch does, and checks parameters and dtype. No history,
 // no version.

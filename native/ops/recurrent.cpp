@@ -70,7 +70,7 @@ void check_layer(Cell cell, const Tensor& input, const CellState& first, const L
 
 Tensor drop(const Tensor& x, double p) {
   Tensor kept = empty(x.sizes(), x.dtype());
-  fill_bernoulli(kept, 1 - p, default_generator());
+  fill_bernoulli(kept, 1 - p, chosen(nullptr));
   return mul(x, p == 1 ? kept : mul_by(kept, 1 / (1 - p)));
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_along_dims
 from ondol._ops.checks import complex_dtype, floating, wrap_dim, wrap_dims
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.registry import operation
@@ -21,6 +22,8 @@ _OTHER_NORM = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 class _ComplexToComplex(ondol.autograd.Function):
+    _for_batch = batch_along_dims
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str, forward: bool) -> Tensor:
         ctx.dims, ctx.norm, ctx.forward_ = dims, norm, forward
@@ -33,6 +36,8 @@ class _ComplexToComplex(ondol.autograd.Function):
 
 
 class _RealToComplex(ondol.autograd.Function):
+    _for_batch = batch_along_dims
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str) -> Tensor:
         ctx.dims, ctx.norm, ctx.size = dims, norm, x.shape[dims[-1]]
@@ -45,6 +50,8 @@ class _RealToComplex(ondol.autograd.Function):
 
 
 class _ComplexToReal(ondol.autograd.Function):
+    _for_batch = batch_along_dims
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str, size: int) -> Tensor:
         ctx.dims, ctx.norm = dims, norm

@@ -6,6 +6,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._examples import of_all_examples
 from ondol._ops.checks import is_inexact
 
 
@@ -56,6 +57,7 @@ def common_batch(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 def raise_if_failed(info: Any, name: str, what: str, *, batched: bool) -> None:
     """LinAlgError for the first matrix whose `info` is not zero; `what` is formatted with that number."""
+    info = of_all_examples(info)
     if not bool((info != 0).any()):
         return
     flat = info.reshape(-1)

@@ -8,6 +8,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, complex_dtype
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square
@@ -32,6 +33,8 @@ def _sum(*terms: Tensor | None) -> Tensor | None:
 
 class _HermitianEigen(ondol.autograd.Function):
     """A = V diag(w) Vᴴ. Derivative: Giles 2008, section 3.1, for Hermitian A."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, uplo: str) -> tuple[Tensor, Tensor]:
@@ -87,6 +90,8 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
 class _Eigen(ondol.autograd.Function):
     """A V = V diag(w). Derivative: Boeddeker et al. 2017, "On the computation of complex-valued gradients", 4.77."""
 
+    _for_batch = batch_of_matrices
+
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> tuple[Tensor, Tensor]:
         matrices = to_numpy(a)
@@ -140,6 +145,8 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
 
 class _SingularValues(ondol.autograd.Function):
     """A = U diag(S) Vᴴ. Derivative: Townsend 2016, "Differentiating the SVD"; complex: Wan & Zhang 2019."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, wrap_dim
 from ondol._ops.diagonal import rising_powers
 from ondol._ops.host import to_numpy, to_tensor
@@ -48,6 +49,8 @@ def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
 
 class _MatrixExponential(ondol.autograd.Function):
     """exp(A). The derivative in direction G is the upper right block of exp [[Aᴴ, G], [0, Aᴴ]] (Mathias 1996)."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops import linalg_numpy
 from ondol._ops.checks import adjoint
 from ondol._ops.host import to_numpy, to_tensor
@@ -17,6 +18,8 @@ from ondol._ops.registry import operation
 class _LU(ondol.autograd.Function):
     """A = P L U, both factors in one matrix. Derivative from L⁻¹ Pᵀ dA U⁻¹ = L⁻¹ dL + dU U⁻¹, whose two terms are
     strictly lower and upper triangular; the rest of a rectangular matrix follows from a triangular system."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices, one_example_at_a_time
 from ondol._ops import linalg_numpy
 from ondol._ops.checks import adjoint
 from ondol._ops.host import to_numpy, to_tensor
@@ -19,6 +20,8 @@ from ondol._ops.registry import operation
 class _QR(ondol.autograd.Function):
     """A = Q R. Derivative: Seeger et al. 2017, "Auto-differentiating linear algebra", section 4.3; Walter & Lehmann
     2018 for more rows than columns; for more columns, the remaining ones follow as Qᴴ A."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, mode: str) -> tuple[Tensor, Tensor]:
@@ -57,6 +60,12 @@ def _tall_gradient(q: Tensor, r: Tensor, q_grad: Tensor, r_grad: Tensor) -> Tens
     return solve_triangular(adjoint(r), whole, upper=False, left=False)
 
 
+@one_example_at_a_time
+def _triangle(a: Tensor) -> Tensor:
+    """R alone."""
+    return to_tensor(np.linalg.qr(to_numpy(a), "r"), a)
+
+
 @operation(namespace="linalg")
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     """Q with orthonormal columns and upper triangular R with A = Q R, for matrices (*, m, n).
@@ -77,7 +86,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
         if ondol.is_grad_enabled() and A.requires_grad:
             raise RuntimeError("The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
                                "Please use linalg.qr(A, mode='reduced') if you require gradients")  # fmt: skip
-        return ondol.return_types.linalg_qr((A.new_zeros(0), to_tensor(np.linalg.qr(to_numpy(A), "r"), A)))
+        return ondol.return_types.linalg_qr((A.new_zeros(0), _triangle(A)))
     return ondol.return_types.linalg_qr(_QR.apply(A, mode))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices, of_all_examples, one_example_at_a_time
 from ondol._ops.checks import adjoint, element_count
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import (
@@ -27,6 +28,12 @@ def _singular_at(matrices: np.ndarray) -> np.ndarray:
     return lu_factor(flat_batch(matrices))[2].reshape(matrices.shape[:-2])
 
 
+@one_example_at_a_time
+def _first_zero_pivot(matrices: Tensor, info: Tensor) -> Tensor:
+    """What `info` becomes after a failure."""
+    return to_tensor(_singular_at(to_numpy(matrices)), info)
+
+
 def _solve_or_nan(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """`numpy.linalg.solve`, with NaN for singular matrices instead of an exception for the whole batch."""
     try:
@@ -43,6 +50,8 @@ def _solve_or_nan(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 class _Solve(ondol.autograd.Function):
     """X with A X = B. Derivatives: Giles 2008, section 2.3.1."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
@@ -82,8 +91,8 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     result = _Solve.apply(A, rhs) if left else _Solve.apply(A.mT, rhs.mT).mT
     failed = ondol.isnan(result.detach()).reshape([*result.shape[:-2], element_count(result.shape[-2:])]).any(-1)
     info = failed.to(ondol.int32)
-    if result.numel() and bool(failed.any()):
-        info = to_tensor(_singular_at(to_numpy(A)), info)
+    if result.numel() and bool(of_all_examples(failed).any()):
+        info = _first_zero_pivot(A, info)
     if check_errors:
         raise_if_failed(
             info, "linalg.solve_ex", "The solver failed because the input matrix is singular.", batched=A.dim() > 2
@@ -109,6 +118,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor
 
 class _Inverse(ondol.autograd.Function):
     """A⁻¹. Derivative: Giles 2008, section 2.2.3."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:
@@ -136,8 +147,8 @@ def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
     inverse = _Inverse.apply(A)
     failed = ondol.isnan(inverse.detach()).reshape([*A.shape[:-2], element_count(A.shape[-2:])]).any(-1)
     info = failed.to(ondol.int32)
-    if A.numel() and bool(failed.any()):
-        info = to_tensor(_singular_at(to_numpy(A)), info)
+    if A.numel() and bool(of_all_examples(failed).any()):
+        info = _first_zero_pivot(A, info)
     if check_errors:
         raise_if_failed(info, "linalg.inv_ex", _SINGULAR, batched=A.dim() > 2)
     return ondol.return_types.linalg_inv_ex((inverse, info))
@@ -169,6 +180,8 @@ def inverse(input: Tensor, *, out: Any = None) -> Tensor:
 
 class _Determinant(ondol.autograd.Function):
     """det A, with the derivative g adj(A)ᴴ, which singular matrices have as well (Jacobi's formula)."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:
@@ -208,6 +221,8 @@ def det(A: Tensor, *, out: Any = None) -> Tensor:
 
 class _SignLogDeterminant(ondol.autograd.Function):
     """Sign and log |det A|. Derivative: Giles 2008, section 2.2.4; the phase of a complex determinant turns too."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._examples import batch_of_matrices
 from ondol._ops import linalg_numpy
 from ondol._ops.checks import adjoint
 from ondol._ops.host import to_numpy, to_tensor
@@ -15,6 +16,8 @@ from ondol._ops.registry import operation
 
 class _SolveTriangular(ondol.autograd.Function):
     """X with A X = B. Derivatives: Giles 2008, section 2.3.1, cut to the triangle that is read."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
@@ -78,6 +81,8 @@ def triangular_solve(
 
 class _Cholesky(ondol.autograd.Function):
     """A = L Lᴴ. Derivative: Murray 2016, "Differentiation of the Cholesky decomposition", equation 10."""
+
+    _for_batch = batch_of_matrices
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ def operation(
     """
 
     def register(body: Callable) -> Callable:
-        public = _with_out(body) if "out" in (body.__kwdefaults__ or {}) else body
+        public = _public(body, takes_out="out" in (body.__kwdefaults__ or {}))
         module = body.__module__.rpartition(".")[2]
         OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
         scope = body.__globals__
@@ -60,12 +60,26 @@ def operation(
     return register if function is None else register(function)
 
 
-def _with_out(body: Callable) -> Callable:
+def _public(body: Callable, takes_out: bool) -> Callable:
+    """What users call: it asks for overrides (see `ondol.overrides`) and sees to `out=`."""
+    has_override, dispatch = ondol._native._overrides.has_override, ondol._native._overrides.dispatch
+
     @functools.wraps(body)
-    def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        if has_override((args, *kwargs.values())):
+            return dispatch(plain, (args, *kwargs.values()), args, kwargs)
+        return body(*args, **kwargs)
+
+    @functools.wraps(body)
+    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if has_override((args, out, *kwargs.values())):
+            given = kwargs if out is None else {**kwargs, "out": out}
+            return dispatch(with_out, (args, *given.values()), args, given)
         result = body(*args, **kwargs)
         return result if out is None else store(result, out, body.__name__)
 
+    public = with_out if takes_out else plain
+    public._asks_overrides = True  # type: ignore[attr-defined]
     return public
 
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ondol._native import Tensor
+from ondol._native import Tensor, _overrides
 from ondol._native import autograd as _native
 from ondol.autograd.function import Function
 from ondol.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -16,6 +16,7 @@ from ondol.autograd.gradcheck import GradcheckError as GradcheckError
 from ondol.autograd.gradcheck import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
+    from ondol.autograd import forward_ad as forward_ad
     from ondol.autograd import functional as functional
     from ondol.autograd import graph as graph
     from ondol.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _ON_USE = {"detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
-_MODULES = ("anomaly_mode", "functional", "graph")
+_MODULES = ("anomaly_mode", "forward_ad", "functional", "graph")
 
 
 def __getattr__(name: str) -> Any:
@@ -126,6 +127,12 @@ def grad(
     gradients = _gradients(roots, grad_outputs, "gradients")
     keep = create_graph if retain_graph is None else retain_graph
     unused = materialize_grads if allow_unused is None else allow_unused
+    if _overrides.has_override((roots, targets, gradients)):
+        from ondol._vmap.gradient import grad_of_examples
+
+        examples = grad_of_examples(roots, targets, gradients, keep, create_graph, unused, materialize_grads)
+        if examples is not NotImplemented:
+            return examples
     if is_grads_batched:
         return _batched_grad(roots, targets, gradients, keep, create_graph, unused)
     results = _native.run_backward(roots, gradients, keep, create_graph, targets, unused, False)

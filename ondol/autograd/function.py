@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ondol
+from ondol._native import _overrides
 from ondol._native import autograd as _native
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -41,6 +42,12 @@ class Function:
     tensor(12.)
     """
 
+    generate_vmap_rule = False
+    """Whether `ondol.vmap` may call `apply` for each example."""
+    vmap: Any = None
+    """A static method `vmap(info, in_dims, *args)` that computes on batches, or None."""
+    _for_batch: Any = None  # see ondol/_vmap/function.py
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
             f"{type(self).__name__} is a Function: call it with .apply(...), do not make an object of it"
@@ -69,6 +76,12 @@ class Function:
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        if _overrides.has_override((*args, *kwargs.values())):
+            from ondol._vmap.function import apply_batched
+
+            result = apply_batched(cls, args, kwargs)
+            if result is not NotImplemented:
+                return result
         ctx = FunctionCtx()
         recording = ondol.is_grad_enabled()
         ctx.needs_input_grad = tuple(

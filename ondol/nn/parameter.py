@@ -32,6 +32,8 @@ class Parameter(ondol.Tensor, metaclass=_ParameterMeta):
     tensor([0., 0.], requires_grad=True)
     """
 
+    __torch_function__ = ondol._native._overrides._disabled_torch_function_impl  # results are plain tensors
+
     def __new__(cls, data: ondol.Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = ondol.empty(0)
@@ -179,6 +181,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 class UninitializedBuffer(UninitializedTensorMixin, ondol.Tensor):
     """A buffer whose shape is not known yet: `materialize(shape)` makes it an ordinary tensor."""
 
+    __torch_function__ = ondol._native._overrides._disabled_torch_function_impl
     cls_to_become = ondol.Tensor
     persistent = True
 

@@ -137,6 +137,7 @@ void add_activation(FormulaKernels& kernels) {
 #else
 #include "base/distributions.h"
 #include "ops/pointwise/pointwise_operation.h"
+#include "ops/random.h"
 
 namespace ondol {
 
@@ -280,7 +281,7 @@ static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, b
   if (low > high) runtime_error("Lower bound should be less than or equal to the upper bound (rrelu)");
   if (!training) return leaky_relu(x, (low + high) / 2);
   Tensor slopes = ones(x.sizes(), Dtype::F64), below = contiguous(le(detach(x), wrapped_number(0)));
-  Generator& source = generator ? *generator : default_generator();
+  Generator& source = chosen(generator);
   auto* slope = slopes.data<double>();
   auto* drawn = below.data<bool>();
   std::vector<double> numbers(std::count(drawn, drawn + x.numel(), true));  // only elements below 0 draw, as in PyTorch

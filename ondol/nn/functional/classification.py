@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
+from ondol._examples import of_all_examples, one_example_at_a_time
 from ondol._native import nn as _nn
 
 from .._reduction import check, chosen
@@ -141,7 +142,8 @@ def multi_margin_loss(
     y = target.reshape(-1)
     if y.numel() != x.size(0):
         raise RuntimeError(f"inconsistent target size, expected {[x.size(0)]} but got {list(target.shape)}")
-    if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < x.size(1)):
+    known = of_all_examples(y)
+    if known.numel() and not (int(known.min()) >= 0 and int(known.max()) < x.size(1)):
         raise RuntimeError("multi_margin_loss: target out of range")
     loss = (margin - x.gather(1, y.unsqueeze(1)) + x).relu()  # of which a margin that is just met has no gradient
     if p == 2:
@@ -165,6 +167,7 @@ def multilabel_margin_loss(
 _IMPOSSIBLE = -1e30  # a log probability that stays finite, so that its derivatives do too
 
 
+@one_example_at_a_time
 def ctc_loss(
     log_probs: ondol.Tensor,
     targets: ondol.Tensor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
+from ondol._examples import of_all_examples, one_example_at_a_time
 from ondol._native import nn as _nn
 from ondol.autograd import Function
 
@@ -68,6 +69,7 @@ def _row(complaint: str, index: int, weight: ondol.Tensor) -> int:
     return index % rows
 
 
+@one_example_at_a_time
 def _shorten_rows(weight: ondol.Tensor, indices: ondol.Tensor, max_norm: float, norm_type: float) -> None:
     with ondol.no_grad():
         used = indices.reshape(-1).unique()
@@ -84,6 +86,7 @@ def _frequency(indices: ondol.Tensor, weight: ondol.Tensor, like: ondol.Tensor) 
     return counts[indices].unsqueeze(-1).to(like.dtype)
 
 
+@one_example_at_a_time
 def embedding_bag(
     input: ondol.Tensor,
     weight: ondol.Tensor,
@@ -226,13 +229,14 @@ def one_hot(tensor: ondol.Tensor, num_classes: int = -1) -> ondol.Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return ondol.empty((*tensor.shape, num_classes), dtype=ondol.int64)
-    if int(tensor.min()) < 0:
-        raise RuntimeError(f"Class values must be non-negative, got {int(tensor.min())}.")
-    largest = int(tensor.max())
+    known = of_all_examples(tensor)
+    if int(known.min()) < 0:
+        raise RuntimeError(f"Class values must be non-negative, got {int(known.min())}.")
+    largest = int(known.max())
     if num_classes == -1:
-        num_classes = largest + 1
+        num_classes = int(tensor.max()) + 1
     elif num_classes < 1:
         raise RuntimeError(f"num_classes should be positive, got {num_classes}.")
     elif num_classes <= largest:
         raise RuntimeError(f"Class values must be smaller than num_classes: got {largest} for {num_classes} classes.")
-    return ondol.zeros((*tensor.shape, num_classes), dtype=ondol.int64).scatter_(-1, tensor.unsqueeze(-1), 1)
+    return tensor.new_zeros((*tensor.shape, num_classes)).scatter_(-1, tensor.unsqueeze(-1), 1)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import ondol
+from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
 
 from .._reduction import check, chosen
@@ -190,7 +191,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = ondol.full_like(input, var)
-    elif (var < 0).any():
+    elif (of_all_examples(var) < 0).any():
         raise ValueError("var has negative entry/entries")
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
@@ -226,7 +227,8 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
             "deprecated. Please ensure they have the same size."
         )
-    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
+    known = of_all_examples(input)
+    if known.numel() and not bool(((known >= 0) & (known <= 1)).all()):
         raise RuntimeError("all elements of input should be between 0 and 1")
     loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
     if weight is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
+from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
 
 __all__ = [
@@ -370,8 +371,9 @@ def _max_unpool(
     output_size = _unpool_size(input, kernel, stride, _each(padding, dims), wanted, dims)
     leading, volume = input.shape[:-dims], math.prod(output_size)
     flat = indices.reshape(*leading, -1)
-    if flat.numel() and not (int(flat.min()) >= 0 and int(flat.max()) < volume):
-        worst = int(flat.min()) if int(flat.min()) < 0 else int(flat.max())
+    known = of_all_examples(flat)
+    if known.numel() and not (int(known.min()) >= 0 and int(known.max()) < volume):
+        worst = int(known.min()) if int(known.min()) < 0 else int(known.max())
         raise RuntimeError(f"Found an invalid max index: {worst} (output volumes are of size {list(output_size)})")
     zeros = input.new_zeros((*leading, volume))
     return zeros.scatter(-1, flat, input.reshape(flat.shape)).reshape(*leading, *output_size)
