@@ -48,10 +48,10 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
         )
     if 0 in input.shape[1:]:
         raise RuntimeError(f"pad: expected an input without empty dimensions but the first, got {list(input.shape)}")
-    result = input
+    start = result = _nn.with_joined_gradient(input)
     for i, (left, right) in enumerate(pairs):
         result = _continue(result, input.dim() - 1 - i, left, right, mode)
-    return input.clone() if result is input else result
+    return input.clone() if result is start else result
 
 
 def _crop(tensor: ondol.Tensor, dim: int, left: int, right: int) -> ondol.Tensor:
