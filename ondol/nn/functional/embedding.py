@@ -41,24 +41,18 @@ def embedding(
         padding_idx: a row that gets no gradient.
         max_norm: shorten the rows that are looked up to this norm, in place.
         scale_grad_by_freq: divide a row's gradient by how often it is looked up.
+        sparse: the gradient of `weight` would be sparse; there is none, so backward raises NotImplementedError.
 
     Shape: (*), (rows, features) → (*, features).
 
     Raises:
         AssertionError: if `padding_idx` is no row.
-        NotImplementedError: for sparse gradients.
     """
-    _refuse_sparse(sparse)
     padding_idx = -1 if padding_idx is None else _row("Padding_idx must be within num_embeddings", padding_idx, weight)
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
-    rows = _nn.embedding(weight, input, padding_idx)
+    rows = _nn.embedding(weight, input, padding_idx, False, sparse)
     return _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows)) if scale_grad_by_freq else rows
-
-
-def _refuse_sparse(sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError("sparse=True: sparse gradients are not supported; use sparse=False for dense ones")
 
 
 def _row(complaint: str, index: int, weight: ondol.Tensor) -> int:
@@ -111,9 +105,8 @@ def embedding_bag(
 
     Raises:
         ValueError: if input and offsets do not go together, or for an unknown mode.
-        NotImplementedError: for weights with another mode than `"sum"`, and for sparse gradients.
+        NotImplementedError: for weights with another mode than `"sum"`; in backward with `sparse=True`.
     """
-    _refuse_sparse(sparse)
     _check_bags(input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
     if padding_idx is not None:
         padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight)
@@ -133,7 +126,7 @@ def embedding_bag(
         kept = input != padding_idx
         input, bag_of = input[kept], bag_of[kept]
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
-    rows = _nn.embedding(weight, input.to(ondol.int64), -1)
+    rows = _nn.embedding(weight, input.to(ondol.int64), -1, False, sparse)
     if scale_grad_by_freq:
         rows = _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows))
     if mode == "max":
