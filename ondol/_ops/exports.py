@@ -23,6 +23,7 @@ _FUNCTIONS = {
     "histogram": "histogram histogramdd",
     "linalg_function": "matrix_exp matrix_power",
     "linalg_legacy": "cholesky det lu lu_solve pca_lowrank qr slogdet svd svd_lowrank",
+    "linalg_lobpcg": "lobpcg",
     "linalg_lstsq": "pinverse",
     "linalg_lu": "lu_unpack",
     "linalg_norm": "frobenius_norm norm norm_except_dim nuclear_norm",
