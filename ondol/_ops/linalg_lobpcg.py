@@ -29,9 +29,9 @@ def lobpcg(
         n: how many columns the random one has.
         iK: a preconditioner, approximately the inverse of A (*, m, m).
         niter: at most so many steps, -1 for no limit; 1000 if None.
-        tol: done when every ‖A x - λ B x‖ is at most tol (‖A‖ + |λ| ‖B‖) ‖x‖; the square root of the dtype's precision if
-            None.
-        method: "ortho" or "basic"; both take the same, orthogonal basis here, and so the `ortho_` parameters are unused.
+        tol: done when every ‖A x - λ B x‖ is at most tol (‖A‖ + |λ| ‖B‖) ‖x‖; by default the square root of the dtype's
+            precision.
+        method: "ortho" or "basic"; both take the same, orthogonal basis, so that the `ortho_` parameters are unused.
         tracker: called after every step with the state (see `Iteration`); may set `bvars["force_stop"] = True`.
 
     Returns: eigenvalues (*, k) and eigenvectors (*, m, k). Differentiable in `A` where B is None.
