@@ -251,7 +251,7 @@ class _Methods:
         """The dimensions from the one with the largest stride to the one with the smallest.
 
         Args:
-            ambiguity_check: raise RuntimeError if other orders describe the memory too; a list of memory formats: if not
+            ambiguity_check: raise RuntimeError if other orders describe the memory too; a list of memory formats: unless
                 exactly one of them does.
         """
         if isinstance(ambiguity_check, bool):

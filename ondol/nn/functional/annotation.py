@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import ondol
 
@@ -23,7 +23,7 @@ class _BroadcastingList:
         self.length = length
 
     def __getitem__(self, item: Any) -> Any:
-        return Union[item, Sequence[item]]
+        return item | Sequence[item]
 
     def __repr__(self) -> str:
         return f"BroadcastingList{self.length}"
