@@ -251,8 +251,8 @@ class _Methods:
         """The dimensions from the one with the largest stride to the one with the smallest.
 
         Args:
-            ambiguity_check: raise RuntimeError if other orders describe the memory too; a list of memory formats: unless
-                exactly one of them does.
+            ambiguity_check: raise RuntimeError if other orders describe the memory too; with a list of memory formats:
+                unless exactly one of them does.
         """
         if isinstance(ambiguity_check, bool):
             strides = [self.stride(dim) for dim in range(self.dim())]

@@ -278,6 +278,7 @@ void register_copy(Registry& r) {
   r.add("int(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I32>, kMethod);
   r.add("long(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I64>, kMethod);
   r.add("cfloat(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C64>, kMethod);
+  r.add("chalf(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C32>, kMethod);
   r.add("cdouble(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C128>, kMethod);
   r.add("copy_(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", copy_operation, kMethod);
   r.add("fill_(Tensor self, Tensor|Scalar value) -> Tensor", fill_operation);

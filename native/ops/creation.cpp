@@ -16,16 +16,13 @@ Tensor zeros(const Dims& sizes, Dtype dtype) {
 
 /// The range of an integer dtype; unsigned ones also take negative numbers of the same size, which wrap round.
 static bool fits_integer(const Scalar& value, Dtype dtype) {
-  if (dtype == Dtype::I64 && value.is_integral()) return true;
+  if (item_size(dtype) == 8 && value.is_integral()) return dtype == Dtype::U64 || !value.beyond_int64();
   int bits = 8 * static_cast<int>(item_size(dtype));
-  bool is_unsigned = dtype == Dtype::U8;
-  double above = std::ldexp(1.0, is_unsigned ? bits : bits - 1);  // the first number that is too large
-  if (value.is_integral()) {
-    double number = static_cast<double>(value.to_int());
-    return number < above && (is_unsigned ? number > -above : number >= -above);
-  }
-  double number = value.to_double();  // NaN fits nowhere
-  return number <= above - 1 && number < above && number >= (is_unsigned ? 0 : -above);
+  bool wraps = is_unsigned(dtype);
+  double above = std::ldexp(1.0, wraps ? bits : bits - 1);  // the first number that is too large
+  double number = value.to_double();                        // NaN fits nowhere
+  if (value.is_integral()) return number < above && (wraps ? number > -above : number >= -above);
+  return number <= above - 1 && number < above && number >= (wraps ? 0 : -above);
 }
 
 void check_fits(const Scalar& value, Dtype dtype) {
@@ -70,7 +67,8 @@ Scalar element(const Tensor& tensor) {
     case Category::Bool:
       return Scalar(*one.data<bool>());
     case Category::Integral:
-      return Scalar(*one.data<int64_t>());
+      return dtype == Dtype::U64 ? Scalar::of_unsigned(static_cast<uint64_t>(*one.data<int64_t>()))
+                                 : Scalar(*one.data<int64_t>());
     case Category::Floating:
       return Scalar(*one.data<double>());
     default:

@@ -154,8 +154,8 @@ class Iteration:
 
 
 class _Eigenpairs(ondol.autograd.Function):
-    """The identity on eigenpairs of A, with their derivative: dλ = xᵀ dA x, dx = Σⱼ vⱼ vⱼᵀ dA x / (λ - λⱼ) over all other
-    eigenpairs (Magnus 1985, "On differentiating eigenvalues and eigenvectors"), which are computed for it."""
+    """The identity on eigenpairs of A, with their derivative: dλ = xᵀ dA x, dx = Σⱼ vⱼ vⱼᵀ dA x / (λ - λⱼ), over all
+    others (Magnus 1985, "On differentiating eigenvalues and eigenvectors"), which are computed for it."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/dtype.h"
+
 namespace ondol::kernel {
 
 /// Conversion between dtypes, element by element.
@@ -9,7 +11,10 @@ struct ConversionKernels {
   /// n elements; the strides are in bytes. The ranges must not overlap unless both dtypes and positions are the same.
   using Convert = void (*)(const char* from, int64_t from_stride, char* to, int64_t to_stride, int64_t n);
   /// [from][to], in the order of Dtype.
-  Convert convert[12][12];
+  Convert convert[kDtypeCount][kDtypeCount];
 };
+
+/// The conversions from and to dtypes that are only stored; the others come from each instruction set.
+void fill_storage_conversions(ConversionKernels& kernels);
 
 }  // namespace ondol::kernel

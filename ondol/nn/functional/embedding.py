@@ -155,12 +155,14 @@ def pool_bags(
     if mode == "max":
         pooled, largest = _largest_of_bags(rows, input, bag_of, counts)
         return Bags(pooled, every_bag, counts, largest)
+    if rows.dtype in (ondol.float16, ondol.bfloat16):  # rounded once, when all is summed
+        rows = rows.float()
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
     total = rows.new_zeros((bags, weight.size(1))).index_add(0, bag_of, rows)
     if mode == "mean":
         total = total / counts.clamp_min(1).unsqueeze(1).to(total.dtype)
-    return Bags(total, every_bag, counts, ondol.zeros_like(counts))
+    return Bags(total.to(weight.dtype), every_bag, counts, ondol.zeros_like(counts))
 
 
 def _check_bags(
