@@ -48,3 +48,17 @@ def test_logcumsumexp_of_complex_numbers():
 def test_logcumsumexp_of_complex_minus_infinity():
     z = ondol.tensor([-math.inf, 0.0], dtype=ondol.complex64)
     assert ondol.logcumsumexp(z, 0)[1].item() == 0
+
+
+def test_embedding_bag_of_half_precision_rounds_its_sums_once():
+    weight = ondol.tensor([[1.0], [2.0**-9], [2.0**-9]], dtype=ondol.bfloat16)
+    bag = F.embedding_bag(ondol.tensor([[0, 1, 1, 2, 2]]), weight, mode="sum")
+    assert bag.item() == 1 + 2**-7  # one by one, each of the four would be rounded away
+
+
+def test_chunked_linear_cross_entropy_keeps_its_logits_in_float():
+    generator = ondol.Generator().manual_seed(1)
+    x, w = (ondol.randn(*shape, generator=generator).bfloat16() for shape in ((8,), (8, 8)))
+    options = ondol.nn.LinearCrossEntropyOptions()
+    exact = F.linear_cross_entropy(x.double(), w.double(), ondol.tensor(3))
+    assert F.linear_cross_entropy(x, w, ondol.tensor(3), options=options) == exact.float().bfloat16()
