@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from ondol._dtype_info import finfo as finfo, iinfo as iinfo
     from ondol._layer_functions import (
         alpha_dropout as alpha_dropout,
+        embedding_bag as embedding_bag,
         feature_alpha_dropout as feature_alpha_dropout,
         grid_sampler as grid_sampler,
         grid_sampler_2d as grid_sampler_2d,
@@ -116,6 +117,7 @@ _ON_USE = {
     "get_autocast_dtype": "amp",
     "is_autocast_enabled": "amp",
     "alpha_dropout": "_layer_functions",
+    "embedding_bag": "_layer_functions",
     "feature_alpha_dropout": "_layer_functions",
     "grid_sampler": "_layer_functions",
     "grid_sampler_2d": "_layer_functions",

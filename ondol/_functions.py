@@ -31,6 +31,7 @@ __all__ = [
     "is_signed",
     "is_storage",
     "is_tensor",
+    "is_warn_always_enabled",
     "nan",
     "newaxis",
     "numel",
@@ -41,6 +42,7 @@ __all__ = [
     "set_float32_matmul_precision",
     "set_flush_denormal",
     "set_num_interop_threads",
+    "set_warn_always",
     "typename",
     "use_deterministic_algorithms",
 ]
@@ -49,7 +51,12 @@ from math import e, inf, nan, pi
 
 newaxis = None
 
-_settings: dict[str, Any] = {"deterministic": False, "warn_only": False, "matmul_precision": "highest"}
+_settings: dict[str, Any] = {
+    "deterministic": False,
+    "warn_only": False,
+    "matmul_precision": "highest",
+    "warn_always": False,
+}
 
 
 def is_tensor(obj: Any, /) -> bool:
@@ -237,3 +244,16 @@ def set_num_interop_threads(num: int) -> None:
     """Accepted: operations run one after the other."""
     if num < 1:
         raise RuntimeError(f"expected a positive number of threads, got {num}")
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Whether warnings that appear once in a process appear every time. ondol has none of that kind: Python's filters
+    (`warnings.simplefilter("always")`) say how often a warning is shown."""
+    if not isinstance(b, bool):
+        raise TypeError(f"set_warn_always expects a bool, but got {type(b).__name__}")
+    _settings["warn_always"] = b
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was told."""
+    return _settings["warn_always"]

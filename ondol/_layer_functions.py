@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from ondol import Tensor
 from ondol.nn import functional
+from ondol.nn.functional.embedding import pool_bags
 
-__all__ = ["alpha_dropout", "feature_alpha_dropout", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
+__all__ = [
+    "alpha_dropout", "embedding_bag", "feature_alpha_dropout", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+]  # fmt: skip
 
 _INTERPOLATION = ("bilinear", "nearest", "bicubic")
 _PADDING = ("zeros", "border", "reflection")
+_POOLING = ("sum", "mean", "max")
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
@@ -19,6 +23,20 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`ondol.nn.functional.feature_alpha_dropout`."""
     return functional.feature_alpha_dropout(input, p, train)
+
+
+def embedding_bag(
+    weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool = False, mode: int = 0,
+    sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """`ondol.nn.functional.embedding_bag` with modes sum, mean, max, numbered from 0 on: what it gives, the bag of each
+    index, the size of each bag and, for max, the row that each maximum comes from.
+
+    Raises IndexError for other numbers.
+    """
+    return tuple(pool_bags(indices, weight, offsets, None, 2.0, scale_grad_by_freq, _POOLING[mode], sparse,
+                           per_sample_weights, include_last_offset, padding_idx))  # fmt: skip
 
 
 def grid_sampler(

@@ -253,8 +253,24 @@ class _Methods:
     def is_nonzero(self: Tensor) -> bool:
         return bool(self)
 
-    def dim_order(self: Tensor) -> tuple[int, ...]:
-        """The dimensions from the one with the largest stride to the one with the smallest."""
+    def dim_order(self: Tensor, *, ambiguity_check: bool | list = False) -> tuple[int, ...]:
+        """The dimensions from the one with the largest stride to the one with the smallest.
+
+        Args:
+            ambiguity_check: raise RuntimeError if other orders describe the memory too; with a list of memory formats:
+                unless exactly one of them does.
+        """
+        if isinstance(ambiguity_check, bool):
+            strides = [self.stride(dim) for dim in range(self.dim())]
+            unique = not ambiguity_check or (len(set(strides)) == len(strides) and 1 not in self.shape)
+        elif isinstance(ambiguity_check, list) and all(isinstance(one, ondol.memory_format) for one in ambiguity_check):
+            unique = sum(self.is_contiguous(memory_format=one) for one in ambiguity_check) == 1
+        else:
+            raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+        if not unique:
+            raise RuntimeError(
+                "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+            )
         return tuple(sorted(range(self.dim()), key=lambda dim: -self.stride(dim)))
 
     def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:

@@ -152,10 +152,14 @@ def _contents(tensor: Any, indent: int) -> str:
 
 
 def _as_numpy(tensor: Any) -> np.ndarray:
-    """The values without a copy; of bfloat16, which NumPy lacks, the bits."""
+    """The values without a copy; of bfloat16, which NumPy lacks, the bits; of rarer dtypes a wider copy."""
     tensor = tensor.detach()
     if tensor.dtype == ondol.bfloat16:
         return tensor.view(ondol.int16).numpy()
+    if tensor.dtype in (ondol.float8_e5m2, ondol.float8_e4m3fn):
+        return tensor.float().numpy()
+    if tensor.dtype == ondol.complex32:
+        return tensor.cfloat().numpy()
     if tensor.dtype.is_complex:
         tensor = tensor.resolve_conj()
     return tensor.resolve_neg().numpy()

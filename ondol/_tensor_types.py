@@ -42,7 +42,16 @@ class _OldType(type):
 
 
 TYPES = {name: _OldType(name, (), {"dtype": dtype, "__module__": "ondol"}) for name, dtype in _DTYPES.items()}
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_NAMES = {
+    **{dtype: name for name, dtype in _DTYPES.items()},
+    # Younger dtypes have such a name, but no type.
+    ondol.uint16: "UInt16Tensor",
+    ondol.uint32: "UInt32Tensor",
+    ondol.uint64: "UInt64Tensor",
+    ondol.float8_e5m2: "Float8_e5m2Tensor",
+    ondol.float8_e4m3fn: "Float8_e4m3fnTensor",
+    ondol.complex32: "ComplexHalfTensor",
+}
 
 
 def type_of(tensor: Tensor) -> str:

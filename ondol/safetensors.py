@@ -26,6 +26,11 @@ _CODES = {
     "F32": "float32",
     "F64": "float64",
     "C64": "complex64",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E4M3": "float8_e4m3fn",
 }
 _DTYPES = frozenset(_CODES.values())
 
@@ -143,7 +148,7 @@ def _spec(tensor: Any) -> Any:
     dtype, shape = str(tensor.dtype).rpartition(".")[2], list(tensor.shape)
     make_spec = getattr(_package(), "TensorSpec", None)
     if make_spec is None:  # before safetensors 0.8
-        bits = tensor.view(ondol.int16) if tensor.dtype == ondol.bfloat16 else tensor
+        bits = tensor.reshape(-1).view(ondol.uint8)  # NumPy lacks some of the dtypes
         return {"dtype": dtype, "shape": shape, "data": bits.numpy().tobytes()}
     length = tensor.numel() * tensor.dtype.itemsize
     return make_spec(dtype=dtype, shape=shape, data_ptr=tensor.data_ptr(), data_len=length)

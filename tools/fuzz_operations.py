@@ -42,6 +42,7 @@ SHAPES = [(), (0,), (1,), (3,), (5,), (17,), (70,), (2, 3), (3, 2), (3, 3), (0, 
 SHAPES += [(1, 4, 1), (3, 2, 2), (2, 3, 4, 5), (1, 2, 5, 5), (2, 2, 3, 3, 3), (1, 1, 2, 1, 2, 1)]
 DTYPES = [getattr(ondol, name) for name in ["float32", "float64", "float16", "bfloat16", "complex64", "complex128"]]
 DTYPES += [getattr(ondol, name) for name in ["bool", "uint8", "int8", "int16", "int32", "int64"]]
+DTYPES += [getattr(ondol, name) for name in ["uint16", "uint64", "float8_e5m2", "float8_e4m3fn", "complex32"]]
 SMALL = [0, 1, 2, 3, -1, -2, -3, 4, 5, 7]
 EXTREME_INTEGERS = [2**31 - 1, -(2**31), 2**31, 2**32, 2**40, 2**62, 2**63 - 1, -(2**63), 2**63, 2**64, -(2**63) - 1]
 EXTREME_FLOATS = [float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 1e-310, 1e30, -0.0]
@@ -94,7 +95,7 @@ class Arguments:
         elif self.wild() and dtype != ondol.bool:
             ends = ondol.iinfo(dtype)
             numbers = [self.random.choice([ends.min, ends.max]) if choose() < 0.3 else value for value in numbers]
-        if dtype in (ondol.bool, ondol.uint8):
+        if not dtype.is_signed:
             numbers = [abs(value) for value in numbers]
         tensor = ondol.tensor(numbers, dtype=dtype).reshape(shape)
         if choose() < 0.3 and tensor.dim():
@@ -111,9 +112,7 @@ class Arguments:
         if way == 1:
             return ondol.cat([tensor, tensor], dim).narrow(dim, tensor.size(dim) // 2, tensor.size(dim))
         if way == 2:
-            return (
-                tensor.mean(dim, keepdim=True, dtype=None).expand_as(tensor) if tensor.is_floating_point() else tensor
-            )
+            return tensor.narrow(dim, 0, 1).expand_as(tensor) if tensor.size(dim) else tensor
         return ondol.stack([tensor, tensor], -1).select(-1, 1)
 
     def of_int(self) -> Any:

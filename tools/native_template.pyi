@@ -142,6 +142,7 @@ class Tensor:
     @property
     def retains_grad(self) -> _bool: ...
     grad: Tensor | None
+    grad_dtype: _Dtype | None
     @property
     def grad_fn(self) -> Node | None: ...
     data: Tensor

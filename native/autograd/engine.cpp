@@ -154,7 +154,7 @@ class Pass {
     if (!gradient.defined()) return;
     if (edge.input < node->outputs.size()) {
       const Node::OutputMeta& meta = node->outputs[edge.input];
-      gradient = fit_gradient(gradient, meta.sizes, meta.dtype, from);
+      gradient = fit_gradient(gradient, meta.sizes, meta.any_dtype ? gradient.dtype() : meta.dtype, from);
     }
     Tensor& sum = note.incoming[edge.input];
     if (!sum.defined())
@@ -282,8 +282,9 @@ Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, cons
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable(leaf) {
   sequence = UINT64_MAX;  // as early as possible, so that the gradient's memory is not held
-  outputs.push_back({leaf.sizes(), leaf.dtype()});
-  autograd_state(leaf).accumulator = this;
+  AutogradState& state = autograd_state(leaf);
+  outputs.push_back({leaf.sizes(), state.grad_dtype.value_or(leaf.dtype()), state.any_grad_dtype});
+  state.accumulator = this;
 }
 
 AccumulateGrad::~AccumulateGrad() { autograd_state(variable).accumulator = nullptr; }

@@ -75,6 +75,7 @@ class Node : public Counted {
   struct OutputMeta {
     Dims sizes;
     Dtype dtype;
+    bool any_dtype = false;  // the gradient keeps its own
   };
   SmallVector<OutputMeta, 1> outputs;
   std::vector<std::unique_ptr<GradientHook>> hooks;
@@ -281,6 +282,8 @@ struct AutogradState {
   Tensor grad;
   Node* accumulator = nullptr;  // the living AccumulateGrad node of a leaf, not owned
   bool retains_grad = false;
+  std::optional<Dtype> grad_dtype;  // of a leaf: what its gradient is converted to, by default its own dtype
+  bool any_grad_dtype = false;
   std::vector<Node::TensorHook> hooks;                    // of a leaf: run before accumulation
   std::vector<std::shared_ptr<GradientHook>> post_hooks;  // of a leaf: run after accumulation, with the tensor itself
   void* backward_hooks = nullptr;                         // Python's OrderedDict of hooks, owned

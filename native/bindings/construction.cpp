@@ -95,6 +95,11 @@ class Reader {
     int overflow = 0;
     if (PyLong_Check(number)) (void)PyLong_AsLongLongAndOverflow(number, &overflow);
     if (!overflow) return to_scalar(number);
+    if (target_ == Dtype::U64 && overflow > 0) {
+      uint64_t value = PyLong_AsUnsignedLongLong(number);
+      if (PyErr_Occurred()) throw PythonError();
+      return Scalar::of_unsigned(value);
+    }
     if (values_dtype_ == Dtype::I64) value_error("Overflow when unpacking long long: an int does not fit in 64 bits");
     double real = PyLong_AsDouble(number);
     if (real == -1 && PyErr_Occurred()) throw PythonError();
@@ -156,7 +161,7 @@ class Reader {
       Scalar value = value_of(data);
       if (is_integral(target_)) check_fits(value, target_);
       if (values_dtype_ == Dtype::I64)
-        put(value.to_int());
+        put(value.beyond_int64() ? static_cast<int64_t>(value.bits()) : value.to_int());
       else if (values_dtype_ == Dtype::F64)
         put(value.to_double());
       else

@@ -22,9 +22,10 @@ struct NumpyType {
   const char* code;  // as in __array_interface__: kind and bytes
   Dtype dtype;
 };
-constexpr NumpyType kNumpyTypes[] = {{"b1", Dtype::Bool}, {"u1", Dtype::U8},  {"i1", Dtype::I8},   {"i2", Dtype::I16},
-                                     {"i4", Dtype::I32},  {"i8", Dtype::I64}, {"f2", Dtype::F16},  {"f4", Dtype::F32},
-                                     {"f8", Dtype::F64},  {"c8", Dtype::C64}, {"c16", Dtype::C128}};
+constexpr NumpyType kNumpyTypes[] = {{"b1", Dtype::Bool}, {"u1", Dtype::U8},  {"i1", Dtype::I8},    {"i2", Dtype::I16},
+                                     {"i4", Dtype::I32},  {"i8", Dtype::I64}, {"f2", Dtype::F16},   {"f4", Dtype::F32},
+                                     {"f8", Dtype::F64},  {"c8", Dtype::C64}, {"c16", Dtype::C128}, {"u2", Dtype::U16},
+                                     {"u4", Dtype::U32},  {"u8", Dtype::U64}};
 
 std::optional<Dtype> from_code(const std::string& code) {
   for (const NumpyType& type : kNumpyTypes)
@@ -152,7 +153,9 @@ DLDataType to_dlpack_type(Dtype dtype) {
   auto bits = static_cast<uint8_t>(8 * item_size(dtype));
   if (dtype == Dtype::Bool) return {6, 8, 1};
   if (dtype == Dtype::BF16) return {4, 16, 1};
-  if (dtype == Dtype::U8) return {1, 8, 1};
+  if (is_unsigned(dtype)) return {1, bits, 1};
+  if (dtype == Dtype::F8E4M3) return {10, 8, 1};
+  if (dtype == Dtype::F8E5M2) return {12, 8, 1};
   return {static_cast<uint8_t>(is_complex(dtype) ? 5 : is_floating(dtype) ? 2 : 0), bits, 1};
 }
 
@@ -270,9 +273,10 @@ Tensor tensor_from_array(PyObject* array_object) {
         "currently not supported.");
   std::optional<Dtype> dtype = from_code(code.substr(1));
   if (!dtype)
-    type_error("can't convert np.ndarray of type numpy.", nb::str(array.attr("dtype")).c_str(),
-               ". The only supported types are: float64, "
-               "float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool.");
+    type_error(
+        "can't convert np.ndarray of type numpy.", nb::str(array.attr("dtype")).c_str(),
+        ". The only supported types are: float64, "
+        "float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, uint16, uint32, uint64, and bool.");
   auto item = static_cast<int64_t>(item_size(*dtype));
   Dims sizes = to_dims(nb::object(array.attr("shape")).ptr(), "shape"),
        bytes = to_dims(nb::object(array.attr("strides")).ptr(), "strides"), strides;

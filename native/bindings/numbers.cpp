@@ -77,7 +77,7 @@ PyObject* to_python(const Scalar& scalar) {
     case Category::Bool:
       return PyBool_FromLong(scalar.to_bool());
     case Category::Integral:
-      return PyLong_FromLongLong(scalar.to_int());
+      return scalar.beyond_int64() ? PyLong_FromUnsignedLongLong(scalar.bits()) : PyLong_FromLongLong(scalar.to_int());
     case Category::Floating:
       return PyFloat_FromDouble(scalar.to_double());
     default:

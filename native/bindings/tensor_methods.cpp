@@ -107,13 +107,46 @@ int set_grad(PyObject* self, PyObject* value, void*) {
       type_error("assigned grad expected to be a Tensor or None but got grad of type ", Py_TYPE(value)->tp_name);
     Tensor gradient = unwrap(value);
     if (gradient.is_same(tensor)) runtime_error("can't assign Variable as its own grad");
-    if (gradient.dtype() != tensor.dtype())
-      runtime_error("assigned grad has data of a different type: expected ", name(tensor.dtype()), ", got ",
+    const AutogradState& state = autograd_state(tensor);
+    Dtype expected = state.grad_dtype.value_or(tensor.dtype());
+    if (gradient.dtype() != expected && !state.any_grad_dtype)
+      runtime_error("assigned grad has data of a different type: expected ", name(expected), ", got ",
                     name(gradient.dtype()));
     if (gradient.sizes() != tensor.sizes())
       runtime_error("assigned grad has data of a different size: expected ", tensor.sizes(), ", got ",
                     gradient.sizes());
     autograd_state(tensor).grad = gradient;
+    return 0;
+  });
+}
+
+/// The dtype that backward converts the gradient of a leaf to; None if it stays what it is.
+PyObject* get_grad_dtype(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    Tensor tensor = unwrap(self);
+    if (!tensor.is_leaf()) runtime_error("grad_dtype can only be accessed on leaf tensors.");
+    const AutogradState* state = tensor.impl()->autograd.get();
+    if (state && state->any_grad_dtype) return Py_NewRef(Py_None);
+    return from_dtype(state ? state->grad_dtype.value_or(tensor.dtype()) : tensor.dtype()).release();
+  });
+}
+int set_grad_dtype(PyObject* self, PyObject* value, void*) {
+  return guarded_int([&] {
+    Tensor tensor = unwrap(self);
+    if (!value || (value != Py_None && !is_dtype(value))) type_error("grad_dtype must be a torch.dtype or None");
+    if (!tensor.is_leaf()) runtime_error("grad_dtype can only be set on leaf tensors.");
+    AutogradState& state = autograd_state(tensor);
+    const bool any = value == Py_None;
+    const Dtype dtype = any ? tensor.dtype() : to_dtype(value);
+    if (state.grad.defined() && !any && state.grad.dtype() != dtype)
+      runtime_error("Cannot set grad_dtype to '", name(dtype), "' because there is already a gradient of dtype '",
+                    name(state.grad.dtype()), "'. Set .grad to None first.");
+    state.any_grad_dtype = any;
+    state.grad_dtype = any ? std::nullopt : std::optional(dtype);
+    if (state.accumulator) {
+      state.accumulator->outputs[0].dtype = dtype;
+      state.accumulator->outputs[0].any_dtype = any;
+    }
     return 0;
   });
 }
@@ -177,6 +210,8 @@ PyGetSetDef attributes[] = {
     {"retains_grad", content<retains_grad>, nullptr, "Whether a non-leaf keeps its gradient in .grad.",
      named("retains_grad")},
     {"grad", content<grad>, set_grad, "The gradient that backward accumulated, or None.", named("grad")},
+    {"grad_dtype", get_grad_dtype, set_grad_dtype, "The dtype of the gradient of a leaf, None if it may be any.",
+     nullptr},
     {"grad_fn", content<grad_fn>, nullptr, "The node of the graph that made it, or None.", named("grad_fn")},
     {"data", content<data>, set_data, "The same memory without history.", named("data")},
     {"_base", content<base>, nullptr, "Of a view: the tensor that owns the memory.", named("_base")},
@@ -219,7 +254,7 @@ PyObject* is_inference(PyObject* self, PyObject*) { return PyBool_FromLong(unwra
 PyObject* is_view(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self).is_view()); }
 PyObject* is_signed(PyObject* self, PyObject*) {
   Dtype d = unwrap(self).dtype();
-  return PyBool_FromLong(d != Dtype::U8 && d != Dtype::Bool);
+  return PyBool_FromLong(!is_unsigned(d) && d != Dtype::Bool);
 }
 PyObject* get_device(PyObject*, PyObject*) { return PyLong_FromLong(-1); }
 
@@ -269,6 +304,8 @@ PyObject* nested_list(const Tensor& tensor, int64_t dim, const char*& position) 
         return PyBool_FromLong(*at != 0);
       case Dtype::I64:
         return PyLong_FromLongLong(*reinterpret_cast<const int64_t*>(at));
+      case Dtype::U64:
+        return PyLong_FromUnsignedLongLong(*reinterpret_cast<const uint64_t*>(at));
       case Dtype::F64:
         return PyFloat_FromDouble(*reinterpret_cast<const double*>(at));
       default: {
@@ -288,6 +325,7 @@ PyObject* nested_list(const Tensor& tensor, int64_t dim, const char*& position) 
 }
 /// The widest dtype of the same kind: what Python's numbers are.
 Dtype widest(Dtype dtype) {
+  if (dtype == Dtype::U64) return dtype;
   constexpr Dtype by_category[] = {Dtype::Bool, Dtype::I64, Dtype::F64, Dtype::C128};
   return by_category[static_cast<int>(category(dtype))];
 }

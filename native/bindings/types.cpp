@@ -56,14 +56,20 @@ std::string shown(const Device& device) {
   return device.index < 0 ? device.type : text(device.type, ':', device.index);
 }
 
+/// What dtype.to_complex() says: unlike in arithmetic, half precision stays half.
+Dtype complex_of(Dtype dtype) {
+  if (is_float8(dtype)) runtime_error("Unknown Complex ScalarType for ", torch_name(dtype));
+  return dtype == Dtype::F16 || dtype == Dtype::C32 ? Dtype::C32 : to_complex(dtype);
+}
+
 void add_dtypes(nb::module_& m) {
   auto type = nb::class_<DtypeObject>(m, "dtype", nb::is_final());
   type.def_prop_ro("is_floating_point", [](const DtypeObject& d) { return is_floating(d.dtype); })
       .def_prop_ro("is_complex", [](const DtypeObject& d) { return is_complex(d.dtype); })
-      .def_prop_ro("is_signed", [](const DtypeObject& d) { return d.dtype != Dtype::U8 && d.dtype != Dtype::Bool; })
+      .def_prop_ro("is_signed", [](const DtypeObject& d) { return !is_unsigned(d.dtype) && d.dtype != Dtype::Bool; })
       .def_prop_ro("itemsize", [](const DtypeObject& d) { return item_size(d.dtype); })
       .def("to_real", [](const DtypeObject& d) { return nb::steal(from_dtype(to_real(d.dtype)).release()); })
-      .def("to_complex", [](const DtypeObject& d) { return nb::steal(from_dtype(to_complex(d.dtype)).release()); })
+      .def("to_complex", [](const DtypeObject& d) { return nb::steal(from_dtype(complex_of(d.dtype)).release()); })
       .def("__repr__", [](const DtypeObject& d) { return text("torch.", name(d.dtype)); })
       .def("__reduce__", [](const DtypeObject& d) { return std::string(name(d.dtype)); })
       .def("__hash__", [](const DtypeObject& d) { return static_cast<int>(d.dtype) + 1; })
@@ -76,8 +82,9 @@ void add_dtypes(nb::module_& m) {
     dtype_objects[i] = object.release().ptr();
   }
   constexpr std::pair<const char*, Dtype> aliases[] = {
-      {"float", Dtype::F32}, {"double", Dtype::F64}, {"half", Dtype::F16},   {"short", Dtype::I16},
-      {"int", Dtype::I32},   {"long", Dtype::I64},   {"cfloat", Dtype::C64}, {"cdouble", Dtype::C128}};
+      {"float", Dtype::F32},  {"double", Dtype::F64},   {"half", Dtype::F16},
+      {"short", Dtype::I16},  {"int", Dtype::I32},      {"long", Dtype::I64},
+      {"cfloat", Dtype::C64}, {"cdouble", Dtype::C128}, {"chalf", Dtype::C32}};
   for (auto [alias, dtype] : aliases) m.attr(alias) = nb::borrow(dtype_objects[static_cast<int>(dtype)]);
 }
 

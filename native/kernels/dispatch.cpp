@@ -23,6 +23,7 @@ Table choose() {
   if (std::strcmp(asked, #level) == 0) level::fill(chosen);
   ONDOL_EACH_LEVEL(FILL_IF_ASKED)
 #undef FILL_IF_ASKED
+  fill_storage_conversions(chosen.conversion);
   return chosen;
 }
 

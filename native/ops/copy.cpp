@@ -154,47 +154,57 @@ static Tensor resize_as_(const Tensor& self, const Tensor& the_template, std::op
   return resize_operation(self, the_template.sizes(), format);
 }
 
-Tensor cat(const std::vector<Tensor>& all, int64_t dim) {
-  if (all.empty()) value_error("torch.cat(): expected a non-empty list of Tensors");
-  std::vector<Tensor> tensors;  // a 1-d tensor without elements fits anything, for history's sake
-  for (const Tensor& tensor : all) {
+/// A 1-d tensor without elements fits anything, for history's sake.
+static bool fits_any_cat(const Tensor& tensor) { return tensor.sizes() == Dims{0}; }
+
+Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
+  if (tensors.empty()) value_error("torch.cat(): expected a non-empty list of Tensors");
+  const Tensor* model = nullptr;
+  for (const Tensor& tensor : tensors) {
     if (tensor.ndim() == 0)
-      runtime_error("zero-dimensional tensor (at position ", &tensor - all.data(), ") cannot be concatenated");
-    if (tensor.sizes() != Dims{0}) tensors.push_back(tensor);
+      runtime_error("zero-dimensional tensor (at position ", &tensor - tensors.data(), ") cannot be concatenated");
+    if (!model && !fits_any_cat(tensor)) model = &tensor;
   }
-  Dtype dtype = promote(all);
-  if (tensors.empty()) return empty({0}, dtype);
-  const Dims& model = tensors[0].sizes();
-  dim = wrap_dim(dim, model.ssize());
-  Dims sizes = model, lengths;
+  if (!model) model = &tensors[0];
+  Dtype dtype = promote(tensors);
+  dim = wrap_dim(dim, model->ndim());
+  Dims sizes = model->sizes(), lengths;
   sizes[dim] = 0;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Dims& each = tensors[i].sizes();
-    if (each.size() != model.size())
-      shape_error("Tensors must have same number of dimensions: got ", model.size(), " and ", each.size(),
-                  " (cat: shapes ", model, " and ", each, ")");
+  std::vector<bool> skipped;
+  for (const Tensor& tensor : tensors) {
+    lengths.push_back(0);
+    skipped.push_back(fits_any_cat(tensor));
+    if (skipped.back()) continue;
+    const Dims& each = tensor.sizes();
+    if (each.size() != sizes.size())
+      shape_error("Tensors must have same number of dimensions: got ", sizes.size(), " and ", each.size(),
+                  " (cat: shapes ", model->sizes(), " and ", each, ")");
     for (size_t d = 0; d < each.size(); ++d)
-      if (static_cast<int64_t>(d) != dim && each[d] != model[d])
-        shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", model[d],
-                    " but got size ", each[d], " for tensor number ", i, " in the list. (cat: shapes ", model, " and ",
-                    each, ")");
+      if (static_cast<int64_t>(d) != dim && each[d] != sizes[d])
+        shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", sizes[d],
+                    " but got size ", each[d], " for tensor number ", &tensor - tensors.data(),
+                    " in the list. (cat: shapes ", model->sizes(), " and ", each, ")");
     sizes[dim] += each[dim];
-    lengths.push_back(each[dim]);
+    lengths.back() = each[dim];
   }
   Tensor result = empty(sizes, dtype);
   {
     NoGrad silent;
     int64_t at = 0;
     for (size_t i = 0; i < tensors.size(); ++i) {
+      if (skipped[i]) continue;
       copy_elements(tensors[i], narrow(result, dim, at, lengths[i]));
       at += lengths[i];
     }
   }
   if (needs_gradient(tensors) && is_differentiable(dtype))
-    record("CatBackward0", {result}, tensors, [dim, lengths](std::span<const Tensor> gradient, Gradients& in) {
+    record("CatBackward0", {result}, tensors, [dim, lengths, skipped](std::span<const Tensor> gradient, Gradients& in) {
       int64_t at = 0;
       for (size_t i = 0; i < lengths.size(); ++i) {
-        if (gradient[0].defined() && in.wants(i)) in[i] = narrow(gradient[0], dim, at, lengths[i]);
+        if (gradient[0].defined() && in.wants(i)) {
+          Tensor part = narrow(gradient[0], dim, at, lengths[i]);
+          in[i] = skipped[i] ? reshape(part, {0}) : part;
+        }
         at += lengths[i];
       }
     });
@@ -268,6 +278,7 @@ void register_copy(Registry& r) {
   r.add("int(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I32>, kMethod);
   r.add("long(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::I64>, kMethod);
   r.add("cfloat(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C64>, kMethod);
+  r.add("chalf(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C32>, kMethod);
   r.add("cdouble(Tensor self, MemoryFormat? memory_format=None) -> Tensor", cast_to<Dtype::C128>, kMethod);
   r.add("copy_(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", copy_operation, kMethod);
   r.add("fill_(Tensor self, Tensor|Scalar value) -> Tensor", fill_operation);

@@ -16,16 +16,13 @@ Tensor zeros(const Dims& sizes, Dtype dtype) {
 
 /// The range of an integer dtype; unsigned ones also take negative numbers of the same size, which wrap round.
 static bool fits_integer(const Scalar& value, Dtype dtype) {
-  if (dtype == Dtype::I64 && value.is_integral()) return true;
+  if (item_size(dtype) == 8 && value.is_integral()) return dtype == Dtype::U64 || !value.beyond_int64();
   int bits = 8 * static_cast<int>(item_size(dtype));
-  bool is_unsigned = dtype == Dtype::U8;
-  double above = std::ldexp(1.0, is_unsigned ? bits : bits - 1);  // the first number that is too large
-  if (value.is_integral()) {
-    double number = static_cast<double>(value.to_int());
-    return number < above && (is_unsigned ? number > -above : number >= -above);
-  }
-  double number = value.to_double();  // NaN fits nowhere
-  return number <= above - 1 && number < above && number >= (is_unsigned ? 0 : -above);
+  bool wraps = is_unsigned(dtype);
+  double above = std::ldexp(1.0, wraps ? bits : bits - 1);  // the first number that is too large
+  double number = value.to_double();                        // NaN fits nowhere
+  if (value.is_integral()) return number < above && (wraps ? number > -above : number >= -above);
+  return number <= above - 1 && number < above && number >= (wraps ? 0 : -above);
 }
 
 void check_fits(const Scalar& value, Dtype dtype) {
@@ -70,7 +67,8 @@ Scalar element(const Tensor& tensor) {
     case Category::Bool:
       return Scalar(*one.data<bool>());
     case Category::Integral:
-      return Scalar(*one.data<int64_t>());
+      return dtype == Dtype::U64 ? Scalar::of_unsigned(static_cast<uint64_t>(*one.data<int64_t>()))
+                                 : Scalar(*one.data<int64_t>());
     case Category::Floating:
       return Scalar(*one.data<double>());
     default:
@@ -162,7 +160,7 @@ static int64_t count_of_integers(int64_t start, int64_t end, int64_t step) {
 
 /// start, start + step, ... below end. Integers exactly, floats as start + i * step in double.
 static Tensor make_arange(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<Dtype> requested) {
-  bool integral = start.is_integral() && end.is_integral() && step.is_integral();
+  const bool integral = start.is_integral() && end.is_integral() && step.is_integral();
   Dtype dtype = requested.value_or(integral ? Dtype::I64 : default_dtype());
   if (step.to_double() == 0) runtime_error("step must be nonzero");
   if (!std::isfinite(start.to_double()) || !std::isfinite(end.to_double()) || std::isnan(step.to_double()))
@@ -172,8 +170,10 @@ static Tensor make_arange(const Scalar& start, const Scalar& end, const Scalar& 
   if (integral || is_integral(dtype)) {
     int64_t first = start.to_int(), by = step.to_int();
     if (by == 0) runtime_error("step must be nonzero");
+    // For int64 PyTorch cuts all three numbers off before it counts, for narrower integers afterwards.
+    const bool whole = integral || dtype == Dtype::I64;
     Tensor values =
-        empty({integral ? count_of_integers(first, end.to_int(), by) : count_of_steps(start, end, step)}, Dtype::I64);
+        empty({whole ? count_of_integers(first, end.to_int(), by) : count_of_steps(start, end, step)}, Dtype::I64);
     auto* v = values.data<int64_t>();
     for (int64_t i = 0, value = first; i < values.numel(); ++i) {
       v[i] = value;
@@ -209,6 +209,9 @@ static Tensor linspace_values(const Scalar& start, const Scalar& end, int64_t st
   if (dtype == Dtype::F32)
     return fill_linspace<float>(static_cast<float>(start.to_double()), static_cast<float>(end.to_double()), steps,
                                 Dtype::F32);
+  if (is_integral(dtype))  // both ends are cut off first
+    return fill_linspace<double>(static_cast<double>(start.to_int()), static_cast<double>(end.to_int()), steps,
+                                 Dtype::F64);
   return fill_linspace<double>(start.to_double(), end.to_double(), steps, Dtype::F64);
 }
 static Dtype range_dtype(const Tensor& start, const Tensor& end, std::optional<Dtype> dtype) {
@@ -230,8 +233,7 @@ static Tensor linspace(const Tensor& start, const Tensor& end, int64_t steps, st
 static Tensor logspace(const Tensor& start, const Tensor& end, int64_t steps, double base,
                        std::optional<Dtype> requested) {
   Dtype dtype = range_dtype(start, end, requested);
-  Tensor exponents =
-      linspace_values(end_point(start, "start"), end_point(end, "end"), steps, is_integral(dtype) ? Dtype::F64 : dtype);
+  Tensor exponents = linspace_values(end_point(start, "start"), end_point(end, "end"), steps, dtype);
   return to_dtype(pow(wrapped_number(base), exponents), dtype);
 }
 

@@ -3,6 +3,7 @@
 // From a dtype known at run time to the C++ type of its elements.
 
 #include "base/dtype.h"
+#include "base/error.h"
 #include "base/half.h"
 
 namespace ondol {
@@ -38,8 +39,10 @@ decltype(auto) visit_dtype(Dtype dtype, F&& f) {
       return f(TypeTag<double>());
     case Dtype::C64:
       return f(TypeTag<c64>());
-    default:
+    case Dtype::C128:
       return f(TypeTag<c128>());
+    default:
+      not_implemented("this operation is not implemented for '", torch_name(dtype), "'; convert the tensor first");
   }
 }
 

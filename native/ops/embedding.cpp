@@ -138,16 +138,26 @@ Tensor lookup(const Tensor& weight, const Tensor& rows, const Dims& result_sizes
   return result;
 }
 
+/// With a sparse gradient, which cannot be represented: only a backward pass that needs it fails.
+Tensor lookup_without_gradient(const Tensor& weight, const Tensor& rows, const Dims& result_sizes) {
+  Tensor result = gather_rows(weight, rows, result_sizes);
+  record("EmbeddingBackward0", result, {weight}, [](const Tensor&, Gradients&) {
+    not_implemented(
+        "embedding: the gradient with sparse=True is a sparse tensor, which ondol does not have; use "
+        "sparse=False for a dense one");
+  });
+  return result;
+}
+
 Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_idx, bool scale_grad_by_freq,
                  bool sparse) {
   if (weight.ndim() != 2) runtime_error("'weight' must be 2-D, but embedding() got a weight of shape ", weight.sizes());
-  if (sparse)
-    not_implemented("embedding: sparse=True: sparse gradients are not supported; use sparse=False for dense ones");
   if (is_complex(weight.dtype()) && weight.requires_grad())
     not_implemented("embedding: gradients of complex tables are not supported; look real and imaginary part up apart");
   Tensor rows = checked_rows(indices, weight.sizes()[0]);
   Dims sizes = indices.sizes();
   sizes.push_back(weight.sizes()[1]);
+  if (sparse && needs_gradient(weight)) return lookup_without_gradient(weight, rows, sizes);
   return lookup(weight, rows, sizes, padding_idx, scale_grad_by_freq);
 }
 

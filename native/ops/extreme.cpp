@@ -131,14 +131,15 @@ Tensor amin(const Tensor& self, const Dims& dims, bool keepdim) {
 }
 
 void register_extreme(Registry& r) {
+  // A 0-d integer tensor could be a dimension as well: two tensors are asked for their larger elements first.
   r.add("max(Tensor self) -> Tensor", extreme_of_all<Extreme::Largest>);
+  r.add("max.other(Tensor self, Tensor other) -> Tensor", maximum);
   r.add("max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
         extreme_along<Extreme::Largest>);
-  r.add("max.other(Tensor self, Tensor other) -> Tensor", maximum);
   r.add("min(Tensor self) -> Tensor", extreme_of_all<Extreme::Smallest>);
+  r.add("min.other(Tensor self, Tensor other) -> Tensor", minimum);
   r.add("min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
         extreme_along<Extreme::Smallest>);
-  r.add("min.other(Tensor self, Tensor other) -> Tensor", minimum);
   r.add("amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", amax);
   r.add("amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", amin);
   r.add("aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", aminmax);

@@ -22,8 +22,8 @@ Tensor as_positions(const char* operation, const Tensor& index) {
 IndexLines index_lines(const char* operation, const Tensor& self, int64_t dim, const Tensor& index) {
   IndexLines lines;
   NoGrad silent;
-  // An empty index may be of any dtype, as in PyTorch.
-  lines.index = at_least_1d(index.numel() ? as_positions(operation, index) : to_dtype(detach(index), Dtype::I64));
+  // An index without elements may have any dtype.
+  lines.index = at_least_1d(index.numel() ? as_positions(operation, index) : empty(index.sizes(), Dtype::I64));
   lines.sizes = lines.index.sizes();
   lines.at = lines.index.data<int64_t>();
   lines.dim = wrap_dim(dim, self.ndim());

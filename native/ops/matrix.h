@@ -44,6 +44,8 @@ void multiply(const Matrix& a, const Matrix& b, const Tensor& c, int64_t m, int6
 
 /// The dtype in which matrices of a dtype are multiplied: halves in float, integers in int64.
 inline Dtype product_dtype(Dtype dtype) {
+  if (is_storage_only(dtype) || dtype == Dtype::C32)
+    not_implemented("a matrix product is not implemented for '", torch_name(dtype), "'; convert the tensors first");
   if (is_integral(dtype)) return Dtype::I64;
   return dtype == Dtype::F16 || dtype == Dtype::BF16 ? Dtype::F32 : dtype;
 }

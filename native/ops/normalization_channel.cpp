@@ -20,11 +20,11 @@ void check_channel_parameter(const char* what, const Tensor& parameter, int64_t 
     runtime_error(what, " should contain ", channels, " elements not ", parameter.numel());
 }
 
-/// running = (1 - momentum) running + momentum batch.
+/// running = (1 - momentum) running + momentum factor batch, with the batch's in the precision of the running ones.
 void move_running(const Tensor& running, const Tensor& batch, double momentum, double factor) {
   if (!running.defined()) return;
   NoGrad silent;
-  Tensor moved = empty(running.sizes(), Dtype::F64), latest = to_dtype(batch, Dtype::F64);
+  Tensor moved = empty(running.sizes(), Dtype::F64), latest = to_dtype(to_dtype(batch, running.dtype()), Dtype::F64);
   copy_elements(running, moved);
   auto *to = moved.data<double>(), *from = latest.data<double>();
   for (int64_t c = 0; c < moved.numel(); ++c) to[c] = (1 - momentum) * to[c] + momentum * factor * from[c];
@@ -51,8 +51,7 @@ NormalizationPlan plan_channels(const Tensor& input, double eps) {
 
 Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, bool training, double momentum, double eps) {
-  if (input.ndim() == 1 && input.numel() == 0) return clone(input);  // no samples of no channels, as PyTorch takes it
-  const int64_t channels = input.size(1);
+  const int64_t channels = input.ndim() < 2 ? 0 : input.size(1);
   if (!training && !running_mean.defined()) runtime_error("running_mean must be defined in evaluation mode");
   if (!training && !running_var.defined()) runtime_error("running_var must be defined in evaluation mode");
   check_channel_parameter("running_mean", running_mean, channels);
@@ -62,6 +61,10 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
   check_floating(input, "batch_norm");
   for (const Tensor* parameter : {&weight, &bias, &running_mean, &running_var})
     check_parameter_dtype(input, *parameter, "all inputs must share same datatype");
+  if (input.ndim() < 2) {
+    if (input.numel() == 0) return clone(input);
+    shape_error("batch_norm: expected an input of shape (batch, channels, ...), got ", input.sizes());
+  }
   NormalizationPlan plan = plan_channels(input, eps);
   if (bias.defined()) plan.bias_dtype = bias.dtype();
   // With the channels last, every position is a row of channels: a batch of so many samples without space.

@@ -54,7 +54,7 @@ class Step {
     NoGrad silent;  // leaves that require gradients are written
     for (size_t i = 0; i < parameters_.size(); ++i) {
       const Tensor &p = parameters_[i], &g = gradients_[i];
-      if (!is_floating(p.dtype()) || !is_plain(p)) return false;
+      if (!is_floating(p.dtype()) || is_float8(p.dtype()) || !is_plain(p)) return false;
       if (!g.defined() || g.dtype() != p.dtype() || g.sizes() != p.sizes()) return false;
       check_in_place(p, "step");
       for (const Tensors* list : states_) {

@@ -7,7 +7,8 @@
 namespace ondol {
 
 /// The dtype in which kernels sort: bytes and bool as they are, other integers as int64, halves as float.
-constexpr Dtype sort_dtype(Dtype dtype) {
+inline Dtype sort_dtype(Dtype dtype) {
+  check_has_order("sort", dtype);
   return dtype == Dtype::Bool || dtype == Dtype::U8 ? dtype : reduction_dtype(dtype);
 }
 

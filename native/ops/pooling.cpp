@@ -83,11 +83,11 @@ PoolingPlan plan_pooling(const char* operation, int64_t rank, const Tensor& x, c
                       " elements; reduce with mean() or amax() instead");
     plan.shape.input[axis] = size;
     plan.shape.kernel[axis] = kernel[i];
-    plan.shape.stride[axis] = stride[i];
     plan.shape.padding[axis] = padding[i];
     plan.shape.dilation[axis] = dilation[i];
     outputs.push_back(window_count(size, kernel[i], stride[i], padding[i], dilation[i], ceil_mode));
     plan.shape.output[axis] = outputs.back();
+    plan.shape.stride[axis] = outputs.back() == 1 ? 1 : stride[i];  // kernels make room for a step, however long
     plan.y_sizes.push_back(outputs.back());
   }
   for (int64_t count : outputs)

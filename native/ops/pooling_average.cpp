@@ -1,6 +1,7 @@
 // avg_pool and adaptive_avg_pool: linear maps, each the derivative of the other way round.
 
 #include "kernels/table.h"
+#include "ops/flat_gradient.h"
 #include "ops/functions.h"
 #include "ops/pooling.h"
 #include "ops/registry.h"
@@ -50,8 +51,10 @@ Tensor average(const Averaging& a, const Tensor& x, bool forward) {
     y = to_dtype(y, dtype);
   }
   if (needs_gradient(x))
-    record(forward ? a.node : "AvgPoolBackwardBackward0", y, {x},
-           [=](const Tensor& g, Gradients& in) { in[0] = average(a, g, !forward); });
+    record(forward ? a.node : "AvgPoolBackwardBackward0", y, {x}, [=](const Tensor& g, Gradients& in) {
+      Tensor back = average(a, g, !forward);
+      in[0] = forward ? joined_to_inputs(back) : back;
+    });
   return y;
 }
 

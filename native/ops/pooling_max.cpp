@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/flat_gradient.h"
 #include "ops/functions.h"
 #include "ops/pooling.h"
 #include "ops/registry.h"
@@ -108,7 +109,8 @@ Maxima maxima(const char* operation, const char* node, const PoolingPlan& plan, 
   }
   if (recorded) {
     Saved kept = save(result.indices);
-    record(node, result.values, {x}, [=](const Tensor& g, Gradients& in) { in[0] = spread(g, kept(), plan); });
+    record(node, result.values, {x},
+           [=](const Tensor& g, Gradients& in) { in[0] = joined_to_inputs(spread(g, kept(), plan)); });
   }
   return result;
 }

@@ -199,6 +199,14 @@ static Tensor addmm(const Tensor& self, const Tensor& a, const Tensor& b, const 
 static Tensor addmv(const Tensor& self, const Tensor& a, const Tensor& x, const Scalar& beta, const Scalar& alpha) {
   return to_dtype(scaled_sum("addmv", widened(self), mv(widened(a), widened(x)), beta, alpha), self.dtype());
 }
+/// PyTorch rounds both factors and every step to half precision.
+static Tensor addr_rounded(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta,
+                           const Scalar& alpha, Dtype dtype) {
+  Tensor product = outer(mul(to_dtype(a, dtype), scalar_tensor(alpha, dtype)), to_dtype(b, dtype));
+  if (broadcast_shapes(self.sizes(), product.sizes()) != product.sizes())
+    shape_error("addr: self of shape ", self.sizes(), " does not broadcast to the product's shape ", product.sizes());
+  return beta.to_double() == 0 ? product : add(mul(to_dtype(self, dtype), scalar_tensor(beta, dtype)), product);
+}
 static Tensor addr(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
   if (a.ndim() != 1 || b.ndim() != 1)
     runtime_error("addr: Expected 1-D arguments vec1 and vec2, but got ", a.ndim(), "-D and ", b.ndim(), "-D");
@@ -209,6 +217,7 @@ static Tensor addr(const Tensor& self, const Tensor& a, const Tensor& b, const S
     runtime_error("For integral input tensors, argument ", beta.is_integral() ? "alpha" : "beta",
                   " must not be a floating point number. (addr)");
   Dtype dtype = promote(std::vector<Tensor>{self, a, b});
+  if (dtype == Dtype::F16 || dtype == Dtype::BF16) return addr_rounded(self, a, b, beta, alpha, dtype);
   Tensor product = outer(widened(to_dtype(a, dtype)), widened(to_dtype(b, dtype)));
   return to_dtype(scaled_sum("addr", widened(to_dtype(self, dtype)), product, beta, alpha), dtype);
 }

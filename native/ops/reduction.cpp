@@ -168,7 +168,10 @@ Tensor sum_to_size(const Tensor& self, const Dims& sizes) {
   Tensor summed = dims.empty() ? self : sum_as(self, dims, true, sum_dtype(self, std::nullopt));
   return summed.sizes() == sizes ? summed : reshape(summed, sizes);
 }
-static Tensor sum_to_size_operation(const Tensor& self, const Dims& size) { return sum_to_size(self, size); }
+/// To size () it is the sum of all elements, with that one's dtype, even if there is nothing to sum.
+static Tensor sum_to_size_operation(const Tensor& self, const Dims& size) {
+  return size.empty() ? sum(self) : sum_to_size(self, size);
+}
 
 bool has_nan(const Tensor& self) {
   if (!is_differentiable(self.dtype())) return false;

@@ -29,6 +29,8 @@ inline kernel::Lines lines_along(const Dims& sizes, int64_t dim) {
 
 /// The dtype in which kernels reduce: int64 for integers and bool, float for halves.
 constexpr Dtype reduction_dtype(Dtype dtype) {
+  if (is_float8(dtype))
+    not_implemented("this operation is not implemented for '", torch_name(dtype), "'; convert to float32 first");
   if (is_integral(dtype)) return Dtype::I64;
   return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32;
 }
@@ -37,6 +39,8 @@ constexpr Dtype reduction_dtype(Dtype dtype) {
 inline void check_has_order(const char* operation, Dtype dtype) {
   if (is_complex(dtype))
     not_implemented('"', operation, "\" not implemented for '", torch_name(dtype), "': complex numbers have no order");
+  if (dtype == Dtype::U64)  // kernels order signed numbers
+    not_implemented('"', operation, "\" not implemented for 'UInt64'; convert to int64 or float64 first");
 }
 
 template <class T>
@@ -53,8 +57,10 @@ template <class F>
 void visit_floating(Dtype compute, F&& f) {
   if (compute == Dtype::F64)
     f(TypeTag<double>());
-  else
+  else if (compute == Dtype::F32)
     f(TypeTag<float>());
+  else
+    not_implemented("this operation is not implemented for '", torch_name(compute), "'; convert the tensor first");
 }
 template <class F>
 void visit_reduced(Dtype compute, F&& f) {

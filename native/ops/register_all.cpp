@@ -33,6 +33,7 @@ void register_math(Registry&);
 void register_normalization_channel(Registry&);
 void register_normalization_row(Registry&);
 void register_optimizer(Registry&);
+void register_flat_gradient(Registry&);
 void register_padding(Registry&);
 void register_padding_continued(Registry&);
 void register_pooling_average(Registry&);
@@ -97,6 +98,7 @@ void register_all(Registry& r) {
                       register_normalization_channel,
                       register_normalization_row,
                       register_optimizer,
+                      register_flat_gradient,
                       register_padding,
                       register_padding_continued,
                       register_pooling_average,

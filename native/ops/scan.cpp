@@ -2,6 +2,7 @@
 
 #include "ops/scan.h"
 
+#include <cmath>
 #include <limits>
 
 #include "base/parallel.h"
@@ -253,15 +254,29 @@ std::tuple<Tensor, Tensor> cumulative_extreme(const Tensor& self, int64_t dim) {
 /// exp(a - b), where a = -inf gives 0 whatever b is.
 Tensor exp_difference(const Tensor& a, const Tensor& b) {
   double infinity = std::numeric_limits<double>::infinity();
-  return exp(masked_fill(sub(a, b), eq(detach(a), wrapped_number(-infinity)), wrapped_number(-infinity)));
+  Tensor level = is_complex(a.dtype()) ? real(detach(a)) : detach(a);
+  return exp(masked_fill(sub(a, b), eq(level, wrapped_number(-infinity)), wrapped_number(-infinity)));
+}
+
+/// log(exp a + exp b) without overflow. The imaginary part goes on from that of the larger one, as PyTorch's does.
+c128 log_of_sum(c128 a, c128 b) {
+  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag())) {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    return {nan, nan};
+  }
+  if (a.real() < b.real()) std::swap(a, b);
+  if (!std::isfinite(a.real()) && a.real() == b.real()) return a.real() < 0 ? a : std::log(std::exp(a) + std::exp(b));
+  return a + std::log(1.0 + std::exp(b - a));
 }
 
 Tensor logcumsumexp(const Tensor& self, int64_t dim) {
-  if (!is_floating(self.dtype()))
+  if (!is_differentiable(self.dtype()))
     not_implemented("\"logcumsumexp_out_cpu\" not implemented for '", torch_name(self.dtype()), "'");
   dim = wrap_dim(dim, self.ndim());
   Tensor result;
-  {
+  if (is_complex(self.dtype())) {
+    result = scan_complex(self, dim, self.dtype(), log_of_sum);
+  } else {
     NoGrad silent;
     Dtype compute = reduction_dtype(self.dtype());
     Tensor input = contiguous(to_dtype(detach(self), compute)), y = empty(self.sizes(), compute);
@@ -285,10 +300,10 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
                Tensor reversed = flip_along(output, dim);
                Tensor before =
                    cat({narrow(reversed, dim, 0, 1), narrow(reversed, dim, 0, reversed.size(dim) - 1)}, dim);
-               Tensor factor = exp_difference(reversed, before);
+               Tensor factor = conj(exp_difference(reversed, before));
                behind = flip_along(linear_recurrence(factor, flip_along(gradient, dim), dim), dim);
              }
-             in[0] = mul(exp_difference(saved(), output), behind);
+             in[0] = mul(conj(exp_difference(saved(), output)), behind);
            });
   return result;
 }

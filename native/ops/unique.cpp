@@ -42,7 +42,10 @@ Classes classify(int64_t n, const int64_t* order, Same same) {
 
 /// The slices along dim as rows of a matrix.
 Tensor as_rows(const Tensor& self, int64_t dim) {
-  Tensor front = contiguous(transpose(self, 0, dim));
+  Dims order{dim};  // the others keep theirs, which decides the order of the rows
+  for (int64_t other = 0; other < self.ndim(); ++other)
+    if (other != dim) order.push_back(other);
+  Tensor front = contiguous(permute(self, order));
   int64_t n = front.sizes()[0];
   return reshape(front, {n, n ? front.numel() / n : 0});
 }

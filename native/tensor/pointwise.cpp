@@ -124,6 +124,16 @@ PointwiseLoop loop_for(const Pointwise& formula, Dtype computing) {
   }
 }
 
+/// Dtypes without arithmetic are compared for equality, and that is all.
+void check_computes(const Pointwise& formula, Dtype dtype) {
+  if (!is_storage_only(dtype)) return;
+  const std::string_view name = formula.name;
+  if (name == "eq" || name == "ne") return;
+  if (is_float8(dtype) && (name == "isnan" || name == "isinf" || name == "isfinite")) return;
+  not_implemented("\"", name, "\" not implemented for '", torch_name(dtype), "': ", ondol::name(dtype),
+                  " is stored and converted; convert it first, with .to(", is_float8(dtype) ? "float32" : "int64", ")");
+}
+
 auto converter(Dtype from, Dtype to) {
   return kernel::table().conversion.convert[static_cast<int>(from)][static_cast<int>(to)];
 }
@@ -278,6 +288,7 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
                 const Tensor& given_out, const double* parameters) {
   if (operands.size() == 2 && !given_out.defined())
     if (Tensor out = evaluate_small_pair(formula, operands, compute, result, parameters); out.defined()) return out;
+  check_computes(formula, compute);
   Call call;
   call.computing = computing_dtype(formula, compute);
   call.loop = loop_for(formula, call.computing);
@@ -439,8 +450,26 @@ Pointwise formula(const char* name) {
 
 // Promotion as in PyTorch's documentation of torch.result_type.
 
+static Dtype promote_storage_only(Dtype a, Dtype b) {
+  if (is_float8(a) || is_float8(b))
+    runtime_error("Promotion for Float8 Types is not supported, attempted to promote ", torch_name(a), " and ",
+                  torch_name(b));
+  const Dtype other = is_wide_unsigned(a) ? b : a;
+  if (is_integral(other))
+    runtime_error("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", torch_name(a),
+                  " and ", torch_name(b));
+  return other;
+}
+static Dtype promote_complex_half(Dtype other) {
+  if (is_complex(other)) return other;
+  if (other == Dtype::F64) return Dtype::C128;
+  return other == Dtype::F32 || other == Dtype::BF16 ? Dtype::C64 : Dtype::C32;
+}
+
 Dtype promote(Dtype a, Dtype b) {
   if (a == b) return a;
+  if (is_storage_only(a) || is_storage_only(b)) return promote_storage_only(a, b);
+  if (a == Dtype::C32 || b == Dtype::C32) return promote_complex_half(a == Dtype::C32 ? b : a);
   if (a > b) std::swap(a, b);  // a < b from here on
   if (is_complex(b)) return a == Dtype::F64 ? Dtype::C128 : b;
   if (a == Dtype::F16 && b == Dtype::BF16) return Dtype::F32;

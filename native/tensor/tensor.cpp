@@ -254,7 +254,7 @@ std::ostream& operator<<(std::ostream& stream, const Scalar& scalar) {
     case Category::Bool:
       return stream << (scalar.to_bool() ? "True" : "False");
     case Category::Integral:
-      return stream << scalar.to_int();
+      return scalar.beyond_int64() ? stream << scalar.bits() : stream << scalar.to_int();
     case Category::Floating:
       return stream << scalar.to_double();
     default:

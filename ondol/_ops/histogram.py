@@ -39,11 +39,14 @@ def _edges(points: Tensor, bins: int, span: Sequence[float] | None, name: str) -
 
 
 def _bins(points: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """The bin of each point, and which points are in one: bins are closed on the left, the last one on both sides."""
+    """The bin of each point, and which points are in one: bins are closed on the left, the last one on both sides.
+
+    Edges that do not rise are PyTorch's to refuse and it does not; a point must lie between the first and the last.
+    """
     count = edges.shape[0] - 1
     where = ondol.searchsorted(edges.contiguous(), points.contiguous(), right=True) - 1
     where = ondol.where(points == edges[-1], ondol.full_like(where, count - 1), where)
-    return where, (where >= 0) & (where < count)
+    return where, (where >= 0) & (where < count) & (points >= edges[0]) & (points <= edges[-1])
 
 
 @operation(method=True)

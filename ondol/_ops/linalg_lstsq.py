@@ -8,6 +8,7 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
+from ondol._native import nn as _nn
 from ondol._ops.checks import adjoint, real_dtype
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch
@@ -80,7 +81,7 @@ def pinv(
     if rcond is not None and rtol is not None:
         raise TypeError("linalg.pinv() got both rcond and rtol: they are the same argument")
     if A.numel() == 0:
-        return adjoint(A).clone()
+        return adjoint(_nn.with_joined_gradient(A)).clone()
     rtol = rcond if rtol is None else rtol
     matrix = A.detach()
     values = eigvalsh(matrix).abs().amax(-1) if hermitian else svdvals(matrix)[..., 0]

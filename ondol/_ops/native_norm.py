@@ -85,12 +85,12 @@ def native_batch_norm(
     dims = [dim for dim in range(input.dim()) if dim != 1]
     result, mean, inverse_deviation = _normalised(wide, dims, eps)
     mean, inverse_deviation = mean.reshape(-1), inverse_deviation.reshape(-1)
+    kept = input.dtype if weight is None else weight.dtype
     with ondol.no_grad():
         if running_mean is not None:
-            running_mean.copy_((1 - momentum) * running_mean + momentum * mean)
+            running_mean.copy_((1 - momentum) * running_mean + momentum * mean.to(kept))
         if running_var is not None:
             count = element_count(input.shape[dim] for dim in dims)
-            variance = (inverse_deviation**-2 - eps) * (count / max(count - 1, 1))
-            running_var.copy_((1 - momentum) * running_var + momentum * variance)
-    kept = input.dtype if weight is None else weight.dtype
+            unbiased = ((inverse_deviation**-2 - eps) * count).to(kept) / max(count - 1, 1)
+            running_var.copy_((1 - momentum) * running_var + momentum * unbiased)
     return _affine(result, weight, bias, channels).to(input.dtype), mean.to(kept), inverse_deviation.to(kept)

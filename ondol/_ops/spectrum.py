@@ -8,6 +8,7 @@ import ondol
 from ondol import Tensor
 from ondol._ops import fft as transforms
 from ondol._ops.registry import operation
+from ondol.nn.functional import pad
 
 
 def _centred_window(window: Tensor | None, win_length: int, n_fft: int, like: Tensor) -> Tensor:
@@ -33,28 +34,6 @@ def _lengths(
         raise RuntimeError(f"{name}: expected a 1D window tensor of size equal to win_length={length}, but got window "
                            f"with size {list(window.shape)}")  # fmt: skip
     return hop, length
-
-
-def _padded(signal: Tensor, amount: int, mode: str) -> Tensor:
-    """Both ends of the last dimension extended."""
-    size = signal.shape[-1]
-    if mode == "constant":
-        zeros = signal.new_zeros([*signal.shape[:-1], amount])
-        return ondol.cat([zeros, signal, zeros], -1)
-    if mode == "replicate":
-        shape = [*signal.shape[:-1], amount]
-        return ondol.cat([signal[..., :1].expand(shape), signal, signal[..., -1:].expand(shape)], -1)
-    if mode not in ("reflect", "circular"):
-        raise NotImplementedError(
-            f"stft: unrecognised padding mode {mode}; use reflect, constant, replicate or circular"
-        )
-    if amount >= size + (mode == "circular"):
-        raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: "
-                           f"padding ({amount}, {amount}) of input {list(signal.shape)}")  # fmt: skip
-    if mode == "circular":
-        return ondol.cat([signal[..., size - amount :], signal, signal[..., :amount]], -1)
-    before, after = signal[..., 1 : amount + 1].flip(-1), signal[..., size - 1 - amount : size - 1].flip(-1)
-    return ondol.cat([before, signal, after], -1)
 
 
 @operation(method=True)
@@ -88,10 +67,10 @@ def stft(
         raise RuntimeError("Cannot have onesided output if window or input is complex")
     signal = input if input.dim() == 2 else input.unsqueeze(0)
     if center:
-        signal = _padded(signal, n_fft // 2, pad_mode)
+        signal = pad(signal, (n_fft // 2, n_fft // 2), pad_mode)
     elif align_to_window:
         left = (n_fft - length) // 2
-        signal = _padded(signal, left, "constant")
+        signal = pad(signal, (left, left))
     if not 0 < n_fft <= signal.shape[-1]:
         raise RuntimeError(f"stft: expected 0 < n_fft <= {signal.shape[-1]}, but got n_fft={n_fft}")
     frames = signal.unfold(-1, n_fft, hop)

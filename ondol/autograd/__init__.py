@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ondol._native import Tensor, _overrides
 from ondol._native import autograd as _native
 from ondol.autograd.function import Function
-from ondol.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from ondol.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, set_multithreading_enabled
 
 # Now, not on use: a later import of the module would put it in the place of the function of the same name.
 from ondol.autograd.gradcheck import GradcheckError as GradcheckError
@@ -33,6 +33,7 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 _ON_USE = {"detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode"}
@@ -104,6 +105,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -113,6 +115,7 @@ def grad(
     Args:
         outputs, grad_outputs: as `tensors` and `grad_tensors` of `backward`.
         inputs: the tensors to differentiate by; leaves or not.
+        only_inputs: deprecated; gradients of other leaves are never accumulated.
         allow_unused: an input that was not used gets None instead of an error.
         is_grads_batched: each of `grad_outputs` is a batch of gradients along its first dimension; so are the results.
         materialize_grads: zeros instead of None for inputs that were not used.

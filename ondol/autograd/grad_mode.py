@@ -18,6 +18,7 @@ __all__ = [
     "is_inference_mode_enabled",
     "no_grad",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -179,4 +180,21 @@ class inference_mode(_Mode):
         _native.set_inference_mode(self.before)
 
     def clone(self) -> inference_mode:
+        return type(self)(self.mode)
+
+
+class set_multithreading_enabled(_Mode):
+    """Whether a backward pass may use threads of its own. It never does: it runs on the thread that calls it, and its
+    operations share the one pool of threads (`ondol.set_num_threads`). So this changes nothing, in either form."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def clone(self) -> set_multithreading_enabled:
         return type(self)(self.mode)

@@ -75,8 +75,10 @@ def _integers(sizes: tuple[int, ...], dtype: Any, device: Any, low: float | None
         low, high = _limits(low, high, dtype, 0, 2, 0, 2)
     else:
         limits = ondol.iinfo(dtype)
-        beyond = limits.max + (0 if dtype == ondol.int64 else 1)  # randint takes its limit as an int64
+        beyond = min(limits.max + 1, 2**63 - 1)  # randint takes its limit as an int64
         low, high = _limits(low, high, dtype, limits.min, beyond, -9, 10)
+    if dtype in (ondol.uint16, ondol.uint32, ondol.uint64):  # nothing is drawn in them
+        return ondol.randint(math.ceil(low), math.ceil(high), sizes, device=device).to(dtype)
     return ondol.randint(math.ceil(low), math.ceil(high), sizes, dtype=dtype, device=device)
 
 

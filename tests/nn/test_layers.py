@@ -242,3 +242,8 @@ def test_grid_sample_at_the_identity_gives_the_image():
     theta = ondol.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
     grid = F.affine_grid(theta, image.shape, align_corners=False)
     np.testing.assert_allclose(F.grid_sample(image, grid, align_corners=False).numpy(), image.numpy(), atol=1e-5)
+
+
+def test_a_single_pooling_window_may_have_any_stride():
+    x = ondol.arange(25.0).view(1, 5, 5)
+    assert F.max_pool2d(x, 3, 2**31 - 1).item() == 12 and F.avg_pool2d(x, 3, 2**31 - 1).item() == 6

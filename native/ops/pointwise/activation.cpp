@@ -136,6 +136,7 @@ void add_activation(FormulaKernels& kernels) {
 
 #else
 #include "base/distributions.h"
+#include "ops/flat_gradient.h"
 #include "ops/pointwise/pointwise_operation.h"
 #include "ops/random.h"
 
@@ -212,7 +213,7 @@ static Tensor prelu(const Tensor& x, const Tensor& weight) {
       "PreluKernelBackward0", kInput, binary(f, x, slopes), x, slopes,
       [](const Tensor& g, Gradients& in, const Tensor& input, const Tensor& slope, const Tensor&) {
         Tensor above = gt(input, wrapped_number(0));
-        if (in.wants(0)) in[0] = where(above, g, mul(g, slope));
+        if (in.wants(0)) in[0] = joined_to_inputs(where(above, g, mul(g, slope)));
         if (in.wants(1)) in[1] = where(above, scalar_tensor(0, g.dtype()), mul(g, input));
       });
 }
@@ -288,7 +289,7 @@ static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, b
   random::uniform(source, numbers.data(), static_cast<int64_t>(numbers.size()), low, high);
   for (int64_t i = 0, next = 0; i < x.numel(); ++i)
     if (drawn[i]) slope[i] = numbers[next++];
-  return mul(x, to_dtype(slopes, x.dtype()));
+  return mul(with_joined_gradient(x), to_dtype(slopes, x.dtype()));
 }
 
 void register_activation(Registry& r) {

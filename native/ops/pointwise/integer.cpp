@@ -83,16 +83,21 @@ void add_integer(FormulaKernels& kernels) {
 }  // namespace ondol::kernel::ONDOL_LEVEL
 
 #else
+#include <algorithm>
 #include <numeric>
 
 #include "ops/pointwise/pointwise_operation.h"
 
 namespace ondol {
 
+/// Reads the divisor without a pointwise operation, which would take the target of an in-place division for its own.
 static void refuse_zero(const Tensor& divisor, Dtype dtype) {
-  if (!is_integral(dtype) || divisor.numel() == 0) return;
+  if (!is_integral(dtype)) return;
   NoGrad silent;
-  if (element(sum(eq(detach(divisor), wrapped_number(0)))).to_int() != 0) runtime_error("ZeroDivisionError");
+  Tensor whole = contiguous(to_dtype(detach(divisor), Dtype::I64));
+  const auto* first = whole.data<int64_t>();
+  const auto* last = first + whole.numel();
+  if (std::find(first, last, 0) != last) runtime_error("ZeroDivisionError");
 }
 
 static Tensor divide_whole(const Pointwise& f, const Tensor& a, const Tensor& b) {
@@ -118,7 +123,13 @@ Tensor floor_divide(const Tensor& a, const Tensor& b) {
   return with_zero_derivative("FloorDivideBackward0", divide_whole(f, a, b), a, b);
 }
 Tensor trunc_divide(const Tensor& a, const Tensor& b) {
-  static const Pointwise f = formula("trunc_divide");
+  static const Pointwise f = formula("trunc_divide"), whole = formula("trunc");
+  const Tensor operands[] = {a, b};
+  if (Dtype dtype = promote(operands); dtype == Dtype::F16 || dtype == Dtype::BF16) {
+    // PyTorch rounds the quotient to half precision before it cuts it off: 17.97 is 18 by then.
+    Tensor quotient = div(detach(a), detach(b));
+    return with_zero_derivative("TruncDivideBackward0", unary(whole, quotient), a, b);
+  }
   return with_zero_derivative("TruncDivideBackward0", divide_whole(f, a, b), a, b);
 }
 

@@ -165,18 +165,25 @@ static double hurwitz_zeta(double s, double q) {
   }
   return sum;
 }
-/// (-1)^(n+1) n! zeta(n + 1, x) for n >= 1 (Abramowitz and Stegun 6.4.10).
-static double polygamma_value(double x, const double* p) {
+/// (-1)^(n+1) n! zeta(n + 1, x) for n >= 1 (Abramowitz and Stegun 6.4.10). `angle` is pi x.
+static double polygamma_value(double x, double angle, const double* p) {
   double n = p[0];
   if (n == 1 && x < 0 && x != std::floor(x)) {  // 6.4.7, for the sum above would run over all of (x, 10)
-    double sine = std::sin(pi * x);
+    double sine = std::sin(angle);
     return pi * pi / (sine * sine) - hurwitz_zeta(2, 1 - x);
   }
   return (std::fmod(n, 2) != 0 ? 1 : -1) * std::tgamma(n + 1) * hurwitz_zeta(n + 1, x);
 }
 static Tensor polygamma_of(int64_t n, const Tensor& x) {
-  static const Pointwise f =
-      plain_formula("polygamma", [](double v, const double* p) { return polygamma_value(v, p); });
+  static const Pointwise f = [] {
+    Pointwise both =
+        plain_formula("polygamma", [](double v, const double* p) { return polygamma_value(v, pi * v, p); });
+    // Near a pole the last bits of the angle matter: for floats it is rounded to a float, as PyTorch does.
+    both.f32 = plain_formula("polygamma", [](double v, const double* p) {
+                 return polygamma_value(v, static_cast<float>(pi) * static_cast<float>(v), p);
+               }).f32;
+    return both;
+  }();
   if (n < 0) runtime_error("polygamma(n, x) does not support negative n.");
   if (n == 0) return digamma(x);
   auto order = static_cast<double>(n);

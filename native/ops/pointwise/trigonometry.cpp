@@ -174,9 +174,13 @@ static Tensor atanh(const Tensor& x) {
       [](const Tensor& g, const Tensor& input, const Tensor&) { return div(g, conj(one_minus(squared(input)))); });
 }
 
+static c128 complex_sinc(c128 angle) { return angle == 0.0 ? c128(1) : std::sin(angle) / angle; }
 static Tensor sinc(const Tensor& x) {
-  static const Pointwise f =
-      with_complex(formula("sinc"), [](c128 z) { return z == 0.0 ? c128(1) : std::sin(pi * z) / (pi * z); });
+  static const Pointwise plain = with_complex(formula("sinc"), [](c128 z) { return complex_sinc(pi * z); });
+  // Angle and pi are rounded to float as PyTorch rounds them: far from the real axis their last bits matter.
+  static const Pointwise single =
+      with_complex(formula("sinc"), [](c128 z) { return complex_sinc(c128(static_cast<float>(pi) * c64(z))); });
+  const Pointwise& f = x.dtype() == Dtype::C64 ? single : plain;
   return differentiable_unary("SincBackward0", kInput, unary_floating(f, x), x,
                               [](const Tensor& g, const Tensor& input, const Tensor&) {
                                 // (pi x cos(pi x) - sin(pi x)) / (pi x^2), which vanishes at 0

@@ -1,6 +1,7 @@
 """Stateless forms of the layers: `import ondol.nn.functional as F`."""
 
 from .activation import *  # noqa: F403
+from .annotation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .classification import *  # noqa: F403
 from .convolution import *  # noqa: F403

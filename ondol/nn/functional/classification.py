@@ -80,8 +80,16 @@ def linear_cross_entropy(
     Shapes: `input` (N, in) or (in), `linear_weight` (C, in) or (C, d₁, …, in), `target` as in `cross_entropy`.
 
     Args:
-        options: how to save memory; any choice gives the same values, and none is needed here.
+        options: how to save memory; no choice is needed here. With any, half precision is not rounded before the end.
     """
+    if options is not None and input.dtype in (ondol.float16, ondol.bfloat16):
+        wide = (None if one is None else one.float() for one in (input, linear_weight, linear_bias, weight))
+        wide_input, wide_weight, wide_bias, class_weight = wide
+        loss = linear_cross_entropy(
+            wide_input, wide_weight, target, linear_bias=wide_bias, weight=class_weight, reduction=reduction,
+            ignore_index=ignore_index, label_smoothing=label_smoothing,
+        )  # fmt: skip
+        return loss.to(input.dtype)
     if input.dim() not in (1, 2):
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
     if input.dim() == 1 and linear_weight.dim() > 2:

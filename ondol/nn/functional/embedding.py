@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import ondol
 from ondol._examples import of_all_examples, one_example_at_a_time
@@ -42,24 +42,18 @@ def embedding(
         padding_idx: a row that gets no gradient.
         max_norm: shorten the rows that are looked up to this norm, in place.
         scale_grad_by_freq: divide a row's gradient by how often it is looked up.
+        sparse: the gradient of `weight` would be sparse; there is none, so backward raises NotImplementedError.
 
     Shape: (*), (rows, features) → (*, features).
 
     Raises:
         AssertionError: if `padding_idx` is no row.
-        NotImplementedError: for sparse gradients.
     """
-    _refuse_sparse(sparse)
     padding_idx = -1 if padding_idx is None else _row("Padding_idx must be within num_embeddings", padding_idx, weight)
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
-    rows = _nn.embedding(weight, input, padding_idx)
+    rows = _nn.embedding(weight, input, padding_idx, False, sparse)
     return _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows)) if scale_grad_by_freq else rows
-
-
-def _refuse_sparse(sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError("sparse=True: sparse gradients are not supported; use sparse=False for dense ones")
 
 
 def _row(complaint: str, index: int, weight: ondol.Tensor) -> int:
@@ -114,9 +108,29 @@ def embedding_bag(
 
     Raises:
         ValueError: if input and offsets do not go together, or for an unknown mode.
-        NotImplementedError: for weights with another mode than `"sum"`, and for sparse gradients.
+        NotImplementedError: for weights with another mode than `"sum"`; in backward with `sparse=True`.
     """
-    _refuse_sparse(sparse)
+    return pool_bags(
+        input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights,
+        include_last_offset, padding_idx,
+    ).pooled  # fmt: skip
+
+
+class Bags(NamedTuple):
+    """What `embedding_bag` works out."""
+
+    pooled: ondol.Tensor  # (bags, features)
+    bag_of: ondol.Tensor  # of each index
+    sizes: ondol.Tensor  # of each bag, without the padding
+    largest: ondol.Tensor  # for "max": the row that each maximum comes from, 0 in an empty bag
+
+
+def pool_bags(
+    input: ondol.Tensor, weight: ondol.Tensor, offsets: ondol.Tensor | None, max_norm: float | None, norm_type: float,
+    scale_grad_by_freq: bool, mode: str, sparse: bool, per_sample_weights: ondol.Tensor | None,
+    include_last_offset: bool, padding_idx: int | None,
+) -> Bags:  # fmt: skip
+    """`embedding_bag`, with what its backward pass would keep."""
     _check_bags(input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
     if padding_idx is not None:
         padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight)
@@ -130,24 +144,28 @@ def embedding_bag(
         _check_offsets(offsets, input)
         bags = starts.numel()
         bag_of = ondol.searchsorted(starts, ondol.arange(input.numel(), dtype=starts.dtype), right=True) - 1
+    every_bag = bag_of
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
     if padding_idx is not None:
         kept = input != padding_idx
         input, bag_of = input[kept], bag_of[kept]
         per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
-    rows = _nn.embedding(weight, input.to(ondol.int64), -1)
+    rows = _nn.embedding(weight, input.to(ondol.int64), -1, False, sparse)
     if scale_grad_by_freq:
         rows = _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows))
+    counts = ondol.bincount(bag_of, minlength=bags)
     if mode == "max":
-        return _largest_of_bags(rows, bag_of, bags)
+        pooled, largest = _largest_of_bags(rows, input, bag_of, counts)
+        return Bags(pooled, every_bag, counts, largest)
+    if rows.dtype in (ondol.float16, ondol.bfloat16):  # rounded once, when all is summed
+        rows = rows.float()
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
     total = rows.new_zeros((bags, weight.size(1))).index_add(0, bag_of, rows)
-    if mode == "sum":
-        return total
-    counts = ondol.bincount(bag_of, minlength=bags).clamp_min(1)
-    return total / counts.unsqueeze(1).to(total.dtype)
+    if mode == "mean":
+        total = total / counts.clamp_min(1).unsqueeze(1).to(total.dtype)
+    return Bags(total.to(weight.dtype), every_bag, counts, ondol.zeros_like(counts))
 
 
 def _check_bags(
@@ -198,16 +216,20 @@ def _check_offsets(offsets: ondol.Tensor, input: ondol.Tensor) -> None:
         )
 
 
-def _largest_of_bags(rows: ondol.Tensor, bag_of: ondol.Tensor, bags: int) -> ondol.Tensor:
-    """Each bag's maximum: the bags side by side, filled up with −∞ to the size of the largest."""
-    counts = ondol.bincount(bag_of, minlength=bags)
+def _largest_of_bags(
+    rows: ondol.Tensor, indices: ondol.Tensor, bag_of: ondol.Tensor, counts: ondol.Tensor
+) -> tuple[ondol.Tensor, ondol.Tensor]:
+    """Each bag's maximum and its row: the bags side by side, filled up with −∞ to the size of the largest."""
+    bags, features = counts.numel(), rows.size(1)
     if rows.size(0) == 0:
-        return rows.new_zeros((bags, rows.size(1)))
-    longest = int(counts.max())
-    place = ondol.arange(rows.size(0)) - (counts.cumsum(0) - counts)[bag_of]
-    table = rows.new_full((bags, longest, rows.size(1)), float("-inf")).index_put((bag_of, place), rows)
-    largest = table.max(dim=1)[0]
-    return largest.masked_fill((counts == 0).unsqueeze(1), 0.0)
+        return rows.new_zeros((bags, features)), counts.new_zeros((bags, features))
+    starts = counts.cumsum(0) - counts
+    place = ondol.arange(rows.size(0)) - starts[bag_of]
+    table = rows.new_full((bags, int(counts.max()), features), float("-inf")).index_put((bag_of, place), rows)
+    largest, at = table.max(dim=1)
+    empty = (counts == 0).unsqueeze(1)
+    position = (starts.unsqueeze(1) + at).clamp_max(rows.size(0) - 1)
+    return largest.masked_fill(empty, 0.0), indices[position].to(ondol.int64).masked_fill(empty, 0)
 
 
 def one_hot(tensor: ondol.Tensor, num_classes: int = -1) -> ondol.Tensor:

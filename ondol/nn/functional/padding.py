@@ -39,7 +39,7 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
         return _nn.constant_pad_nd(input, [int(number) for number in pad], 0.0 if value is None else value)
     if value is not None and value != 0:
         raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    if mode not in _PLACES:
+    if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if len(pairs) not in (1, 2, 3) or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
         raise NotImplementedError(
@@ -48,60 +48,4 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
         )
     if 0 in input.shape[1:]:
         raise RuntimeError(f"pad: expected an input without empty dimensions but the first, got {list(input.shape)}")
-    result = input
-    for i, (left, right) in enumerate(pairs):
-        result = _continue(result, input.dim() - 1 - i, left, right, mode)
-    return input.clone() if result is input else result
-
-
-def _crop(tensor: ondol.Tensor, dim: int, left: int, right: int) -> ondol.Tensor:
-    """Without the first −left and the last −right entries."""
-    if left == 0 and right == 0:
-        return tensor
-    return tensor.narrow(dim, -left, tensor.shape[dim] + left + right)
-
-
-def _continue(tensor: ondol.Tensor, dim: int, left: int, right: int, mode: str) -> ondol.Tensor:
-    size = tensor.shape[dim]
-    if mode == "reflect" and (left >= size or right >= size):
-        raise RuntimeError(
-            "Padding size should be less than the corresponding input dimension, but got: "
-            f"padding ({left}, {right}) at dimension {dim} of input {list(tensor.shape)}"
-        )
-    if mode == "circular" and (left > size or right > size):
-        raise RuntimeError(
-            "Padding value causes wrapping around more than once: "
-            f"padding ({left}, {right}) at dimension {dim} of input {list(tensor.shape)}"
-        )
-    if size + left + right < (0 if mode == "circular" else 1):
-        raise RuntimeError(
-            f"Negative padding ({left}, {right}) leaves nothing of dimension {dim}, which has size {size}"
-        )
-    if mode == "circular":  # what is cut off does not come round again
-        tensor = _crop(tensor, dim, min(left, 0), min(right, 0))
-        left, right, size = max(left, 0), max(right, 0), tensor.shape[dim]
-    if left == right == 0:
-        return tensor
-    return _selected(tensor, dim, _PLACES[mode](ondol.arange(-left, size + right), size))
-
-
-def _selected(tensor: ondol.Tensor, dim: int, places: ondol.Tensor) -> ondol.Tensor:
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return tensor.index_select(dim, places)
-    return _nn.resample(tensor, dim, places.unsqueeze(0), ondol.ones(1, places.numel(), dtype=ondol.float64))
-
-
-def _reflected(places: ondol.Tensor, size: int) -> ondol.Tensor:
-    return (size - 1) - (size - 1 - places.abs()).abs()
-
-
-def _replicated(places: ondol.Tensor, size: int) -> ondol.Tensor:
-    return places.clamp(0, size - 1)
-
-
-def _wrapped(places: ondol.Tensor, size: int) -> ondol.Tensor:
-    return places.remainder(size)
-
-
-_PLACES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
-"""Which element stands at each place of a continued dimension; the dimension's own places are 0 to size - 1."""
+    return _nn.continued_pad(_nn.with_joined_gradient(input), [int(number) for number in pad], mode)

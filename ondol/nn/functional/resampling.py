@@ -15,7 +15,9 @@ def resize(
     """`interpolate` for all modes but `"area"`; the arguments are checked there."""
     dims = len(sizes)
     integral = not input.is_floating_point()
-    values = input.to(ondol.float32) if integral and not mode.startswith("nearest") else input
+    # Between the passes nothing is rounded to half precision.
+    narrow = integral or input.dtype in (ondol.float16, ondol.bfloat16)
+    values = input.to(ondol.float32) if narrow and not mode.startswith("nearest") else input
     for i in reversed(range(dims)):  # the last dimension first: its passes read memory in order
         old, new = input.shape[2 + i], sizes[i]
         scale = None if scales is None else scales[i]
@@ -25,8 +27,8 @@ def resize(
             values = _antialiased(values, 2 + i, old, new, scale, mode, align_corners)
         else:
             values = _weighted(values, 2 + i, old, new, scale, mode, align_corners)
-    if integral and values is not input and not mode.startswith("nearest"):
-        values = values.round().clamp(0, 255).to(input.dtype)
+    if narrow and values is not input and not mode.startswith("nearest"):
+        values = (values.round().clamp(0, 255) if integral else values).to(input.dtype)
     return input.clone() if values is input else values
 
 

@@ -102,15 +102,21 @@ class _Pickler(ForkingPickler):
         # Arrays travel whole if they are dense in some order of their dimensions; that order is kept.
         order = sorted(range(plain.dim()), key=lambda dim: -plain.stride(dim))
         dense = plain.permute(order).contiguous()
-        if plain.dtype == ondol.bfloat16:  # NumPy has none: it travels as its bits
-            return _tensor, (dense.view(ondol.int16).numpy(), order, True, value.requires_grad)
-        return _tensor, (dense.numpy(), order, False, value.requires_grad)
+        bits = {
+            ondol.bfloat16: ondol.int16,
+            ondol.float8_e5m2: ondol.uint8,
+            ondol.float8_e4m3fn: ondol.uint8,
+            ondol.complex32: ondol.int32,
+        }.get(plain.dtype)
+        if bits is not None:  # NumPy has no such dtype: it travels as its bits
+            return _tensor, (dense.view(bits).numpy(), order, plain.dtype, value.requires_grad)
+        return _tensor, (dense.numpy(), order, None, value.requires_grad)
 
 
-def _tensor(array: Any, order: list[int], is_bfloat16: bool, requires_grad: bool) -> Any:
+def _tensor(array: Any, order: list[int], dtype_of_bits: Any, requires_grad: bool) -> Any:
     tensor = ondol.from_numpy(array)
-    if is_bfloat16:
-        tensor = tensor.view(ondol.bfloat16)
+    if dtype_of_bits is not None:
+        tensor = tensor.view(dtype_of_bits)
     if order != sorted(order):
         tensor = tensor.permute([order.index(dim) for dim in range(len(order))])
     return tensor.requires_grad_() if requires_grad else tensor
