@@ -234,6 +234,13 @@ Tensor apart_from(const Tensor& operand, const Tensor& out) {
 
 }  // namespace
 
+/// A number that takes part in uint8 wraps around before the operation, -1 to 255, since the loop computes in int64.
+/// One that takes part in float16 is rounded only where it is compared (0.1 equals a tensor's 0.1): arithmetic has it
+/// in full precision, as PyTorch's.
+static bool rounds_single_values(const Pointwise& formula, Dtype compute) {
+  return compute != computing_dtype(compute) && (is_integral(compute) || (formula.predicate && is_floating(compute)));
+}
+
 /// Two small tensors of the same shape, row-major, in the dtype of the loop: what programs that are not bound by
 /// arithmetic call all the time. Undefined if it is anything else.
 static Tensor evaluate_small_pair(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute,
@@ -290,8 +297,13 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
   }
   for (int i = 0; i < call.operands; ++i) {
     const Tensor& operand = operands[i];
-    call.scalar[i] = operand.numel() == 1 && (out.numel() > 1 || operand.dtype() != call.computing);
-    if (call.scalar[i]) converter(operand.dtype(), call.computing)(operand.bytes(), 0, call.scalars[i].bytes, 0, 1);
+    bool narrows = rounds_single_values(formula, compute) && operand.dtype() != compute;
+    call.scalar[i] = operand.numel() == 1 && (out.numel() > 1 || operand.dtype() != call.computing || narrows);
+    if (!call.scalar[i]) continue;
+    Value value;
+    Dtype dtype = narrows ? compute : operand.dtype();
+    converter(operand.dtype(), dtype)(operand.bytes(), 0, value.bytes, 0, 1);
+    converter(dtype, call.computing)(value.bytes, 0, call.scalars[i].bytes, 0, 1);
   }
   if (runs_flat(call, operands, out))
     run_flat(call, operands, out);
