@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import ondol
 from ondol._ops import exports
+from ondol._ops.argument_types import refusing_wrong_types
 
 
 class Operation(NamedTuple):
@@ -50,7 +51,9 @@ def operation(
     """
 
     def register(body: Callable) -> Callable:
-        public = _with_out(body) if "out" in (body.__kwdefaults__ or {}) else body
+        public = refusing_wrong_types(body)
+        if "out" in (body.__kwdefaults__ or {}):
+            public = _with_out(public)
         module = body.__module__.rpartition(".")[2]
         OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
         scope = body.__globals__

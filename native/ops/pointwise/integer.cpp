@@ -75,18 +75,23 @@ void add_integer(FormulaKernels& kernels) {
 
 namespace ondol {
 
-static void refuse_zero(const Tensor& divisor, Dtype dtype) {
+/// Of the divisor in the dtype of the result: 256 is 0 in uint8.
+static void refuse_zero(const char* operation, const Tensor& divisor, Dtype dtype) {
   if (!is_integral(dtype) || divisor.numel() == 0) return;
   NoGrad silent;
-  if (element(sum(eq(detach(divisor), wrapped_number(0)))).to_int() != 0) runtime_error("ZeroDivisionError");
+  Tensor zeros = eq(to_dtype(detach(divisor), dtype), wrapped_number(0));
+  if (element(sum(zeros)).to_int() != 0)
+    runtime_error("ZeroDivisionError: ", operation, " by 0 in ", torch_name(dtype), ", which has no infinity");
 }
 
 static Tensor divide_whole(const Pointwise& f, const Tensor& a, const Tensor& b) {
+  Tensor target = ResultTarget::take();  // before the comparison with 0 would take it
   const Tensor operands[] = {a, b};
-  Dtype dtype = promote(operands);
+  Dtype dtype = promote(operands), result = dtype == Dtype::Bool ? Dtype::I64 : dtype;
   if (is_complex(dtype)) runtime_error(f.name, " does not support complex inputs.");
-  refuse_zero(b, dtype);
-  return evaluate_result(f, operands, dtype, dtype == Dtype::Bool ? Dtype::I64 : dtype);
+  refuse_zero(f.name, b, dtype);
+  check_castable(result, target);
+  return evaluate(f, operands, dtype, result, target);
 }
 
 /// The result is constant between jumps: its derivative is zero.
