@@ -73,12 +73,21 @@ def _with_out(body: Callable) -> Callable:
 
 
 def store(result: Any, out: Any, name: str) -> Any:
-    """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those."""
-    if isinstance(result, tuple):
-        if not isinstance(out, (tuple, list)) or len(out) != len(result):
-            raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
-        stored = [store(one, place, name) for one, place in zip(result, out)]
-        return type(result)(stored)
+    """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those.
+
+    Nothing is written before all of them are found to fit.
+    """
+    if not isinstance(result, tuple):
+        _check_place(result, out, name)
+        return _put(result, out)
+    if not isinstance(out, (tuple, list)) or len(out) != len(result):
+        raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
+    for one, place in zip(result, out):
+        _check_place(one, place, name)
+    return type(result)([_put(one, place) for one, place in zip(result, out)])
+
+
+def _check_place(result: Any, out: Any, name: str) -> None:
     if not isinstance(out, ondol.Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if ondol.is_grad_enabled() and (result.requires_grad or out.requires_grad):
@@ -87,6 +96,14 @@ def store(result: Any, out: Any, name: str) -> Any:
             "but one of the arguments requires grad."
         )
     check_castable(result.dtype, out.dtype)
+    if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride())) and out.shape == result.shape:
+        raise RuntimeError(
+            f"{name}(): unsupported operation: more than one element of the written-to tensor 'out' refers to a single "
+            "memory location. Please clone() the tensor before performing the operation."
+        )
+
+
+def _put(result: Any, out: Any) -> Any:
     if out.shape != result.shape:
         out.resize_(result.shape)
     return out.copy_(result)

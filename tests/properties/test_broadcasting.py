@@ -62,19 +62,16 @@ def promoted(operands):
             level = 2
             name = {bool: "bool", int: "int64", float: "float32", complex: "complex64"}[type(operand)]
         standing[level] = name if standing[level] is None else joined(standing[level], name)
-    result = None
-    for level in (0, 1, 2):
-        name = standing[level]
-        if name is None:
-            continue
-        if result is None:
-            result = name
-        elif kind(name) > kind(result):
-            wide_number = level == 2 and name == "complex64" and result in ("float64", "float16")
-            result = ("complex128" if result == "float64" else "complex32") if wide_number else joined(result, name)
-            if level == 1:
-                result = name if kind(name) < 3 else joined(result, name)
-    return result
+    return combined(standing[0], combined(standing[1], standing[2]))
+
+
+def combined(higher, lower):
+    """The dtype of lower standing counts only if its kind is above."""
+    if higher is None or lower is None:
+        return higher or lower
+    if kind(higher) == 2 and kind(lower) == 3:
+        return {"float64": "complex128", "float16": "complex32"}.get(higher, "complex64")
+    return higher if kind(lower) <= kind(higher) else joined(higher, lower)
 
 
 def name_of(tensor):

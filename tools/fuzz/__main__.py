@@ -122,9 +122,8 @@ def call(target: Target, positional: list[Any], named: dict[str, Any]) -> str:
     """
     inputs = tensors_in(positional) + tensors_in(named)
     before = [guard.picture(tensor) for tensor in inputs]
-    outputs = tensors_in(named.get("out")) + (
-        tensors_in([*positional, *named.values()][:1]) if target.changes_first else []
-    )
+    changes_first = target.changes_first or any(one.name == "inplace" for one in target.signatures[0])
+    outputs = tensors_in(named.get("out")) + (tensors_in([*positional, *named.values()][:1]) if changes_first else [])
     expected = twin_result(target, positional, named)
     try:
         result = target.function(*positional, **named)

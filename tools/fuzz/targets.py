@@ -150,7 +150,7 @@ def composed_functions() -> list[Target]:
     found = []
     for prefix, scope in scopes.items():
         for name in dir(scope):
-            if name.startswith("_") or name in LEFT_OUT:
+            if name.startswith("_") or name in LEFT_OUT or name not in getattr(scope, "__all__", [name]):
                 continue
             function = _public(scope, name)
             if isinstance(function, FunctionType):
