@@ -147,6 +147,8 @@ class _Methods:
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
         """Converted to the dtype of `other`."""
+        if not isinstance(other, Tensor):
+            raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
         return self.to(other.dtype)
 
     def cpu(self: Tensor, memory_format: Any = None) -> Tensor:

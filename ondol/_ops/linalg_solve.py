@@ -187,6 +187,8 @@ class _Determinant(ondol.autograd.Function):
 
 def _adjugate_adjoint(a: np.ndarray) -> np.ndarray:
     """adj(A)ᴴ = conj(det(U) det(Vᴴ)) U diag(products of the other singular values) Vᴴ, for any A = U S Vᴴ."""
+    if not np.isfinite(a).all():
+        return np.full_like(a, np.nan)
     u, s, vh = np.linalg.svd(a)
     ones = np.ones_like(s[..., :1])
     before = np.concatenate([ones, np.cumprod(s, -1)[..., :-1]], -1)

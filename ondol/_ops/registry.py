@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import ondol
 from ondol._ops import exports
-from ondol._ops.argument_types import refusing_wrong_types
+from ondol._ops.clear_errors import with_clear_errors
 
 
 class Operation(NamedTuple):
@@ -51,7 +51,7 @@ def operation(
     """
 
     def register(body: Callable) -> Callable:
-        public = refusing_wrong_types(body)
+        public = with_clear_errors(body)
         if "out" in (body.__kwdefaults__ or {}):
             public = _with_out(public)
         module = body.__module__.rpartition(".")[2]

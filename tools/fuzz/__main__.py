@@ -34,6 +34,7 @@ from targets import Target, targets
 import ondol
 
 MEMORY = 2 << 30  # bytes beyond what the interpreter has at the start: extreme sizes must fail and not swap
+CHANGED = ("running_mean", "running_var")  # which normalizations update
 PATIENCE = 60  # seconds for one call, then it counts as hanging
 
 
@@ -100,6 +101,12 @@ def use(result: Any, inputs: list[Any]) -> None:
         roots = [gradient for gradient in gradients if gradient is not None and gradient.requires_grad]
 
 
+def bound(target: Target, positional: list[Any], named: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The arguments with the names of their parameters."""
+    names = [one.name for one in target.signatures[0]]
+    return [*zip(names, positional), *named.items()]
+
+
 def twin_result(target: Target, positional: list[Any], named: dict[str, Any]) -> Any:
     """What the function gives of which the target is the in-place form; None if it has none or refuses."""
     if target.twin is None:
@@ -124,6 +131,7 @@ def call(target: Target, positional: list[Any], named: dict[str, Any]) -> str:
     before = [guard.picture(tensor) for tensor in inputs]
     changes_first = target.changes_first or any(one.name == "inplace" for one in target.signatures[0])
     outputs = tensors_in(named.get("out")) + (tensors_in([*positional, *named.values()][:1]) if changes_first else [])
+    outputs += tensors_in([value for name, value in bound(target, positional, named) if name in CHANGED])
     expected = twin_result(target, positional, named)
     try:
         result = target.function(*positional, **named)

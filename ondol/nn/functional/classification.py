@@ -141,6 +141,7 @@ def multi_margin_loss(
     y = target.reshape(-1)
     if y.numel() != x.size(0):
         raise RuntimeError(f"inconsistent target size, expected {[x.size(0)]} but got {list(target.shape)}")
+    _check_class_indices("multi_margin_loss", y)
     if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < x.size(1)):
         raise RuntimeError("multi_margin_loss: target out of range")
     loss = (margin - x.gather(1, y.unsqueeze(1)) + x).relu()  # of which a margin that is just met has no gradient
@@ -150,6 +151,14 @@ def multi_margin_loss(
         loss = loss * weight[y].unsqueeze(1)
     loss = loss.scatter(1, y.unsqueeze(1), 0.0).sum(1) / x.size(1)
     return reduced(loss.squeeze(0) if single and target.dim() == 0 else loss, reduction)
+
+
+def _check_class_indices(name: str, target: ondol.Tensor) -> None:
+    if target.dtype != ondol.int64:
+        raise RuntimeError(
+            f"{name}: expected scalar type Long but found {str(target.dtype).removeprefix('torch.')}: the target holds "
+            "indices of classes, convert it with .long()"
+        )
 
 
 def multilabel_margin_loss(
@@ -163,6 +172,7 @@ def multilabel_margin_loss(
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     x, y = (t.reshape(1, -1) if t.dim() < 2 else t for t in (input, target))
     classes = x.size(1)
+    _check_class_indices("multilabel_margin_loss", y)
     if y.numel() and int(y.max()) >= classes:
         raise RuntimeError("multilabel_margin_loss: target out of range")
     valid = (y >= 0).to(ondol.int64).cumprod(1).to(ondol.bool)

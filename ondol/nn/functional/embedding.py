@@ -49,7 +49,10 @@ def embedding(
         NotImplementedError: for sparse gradients.
     """
     _refuse_sparse(sparse)
-    padding_idx = -1 if padding_idx is None else _row("Padding_idx must be within num_embeddings", padding_idx, weight)
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        padding_idx = _row("Padding_idx must be within num_embeddings", padding_idx, weight, AssertionError)
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
     rows = _nn.embedding(weight, input, padding_idx)
@@ -61,10 +64,10 @@ def _refuse_sparse(sparse: bool) -> None:
         raise NotImplementedError("sparse=True: sparse gradients are not supported; use sparse=False for dense ones")
 
 
-def _row(complaint: str, index: int, weight: ondol.Tensor) -> int:
+def _row(complaint: str, index: int, weight: ondol.Tensor, error: type[Exception]) -> int:
     rows = weight.size(0)
     if not -rows <= index < rows:
-        raise AssertionError(f"{complaint}: got {index} for {rows} rows")
+        raise error(f"{complaint}: got {index} for {rows} rows")
     return index % rows
 
 
@@ -116,7 +119,7 @@ def embedding_bag(
     _refuse_sparse(sparse)
     _check_bags(input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
     if padding_idx is not None:
-        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight)
+        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight, RuntimeError)
     if input.dim() == 2:
         bags, bag_of = input.size(0), ondol.arange(input.size(0)).repeat_interleave(input.size(1))
         input = input.reshape(-1)

@@ -1,19 +1,19 @@
-"""A TypeError that names the argument, where a composed function was given something else than a tensor."""
+"""What a composed function raises when it is given something else than a tensor, or sizes beyond the memory."""
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import ondol
 
 
-def refusing_wrong_types(body: Callable) -> Callable:
-    """The function; when it fails by asking an argument for what only tensors have, with the argument's name.
+def with_clear_errors(body: Callable) -> Callable:
+    """The function; when it asks an argument for what only tensors have, it raises TypeError with the argument's name.
 
-    Nothing is checked before the call, so that what works costs nothing more.
+    Nothing is checked before the call, so that what works costs nothing more. A MemoryError of Python's or NumPy's
+    becomes an OutOfMemoryError, which is a RuntimeError.
     """
 
     @functools.wraps(body)
@@ -24,12 +24,16 @@ def refusing_wrong_types(body: Callable) -> Callable:
             if not isinstance(error.obj, ondol.Tensor):
                 _refuse(body, args, kwargs, error)
             raise
+        except MemoryError as error:
+            raise ondol.OutOfMemoryError(f"{body.__name__}(): can't allocate memory. {error}") from error
 
     return public
 
 
 def _refuse(body: Callable, args: tuple, kwargs: dict[str, Any], error: AttributeError) -> None:
     """TypeError if the object of the error is an argument or an element of one."""
+    import inspect  # large, and only for a sentence
+
     name = body.__name__.lstrip("_")
     found = type(error.obj).__name__
     for place, (parameter, value) in enumerate(inspect.signature(body).bind(*args, **kwargs).arguments.items(), 1):
