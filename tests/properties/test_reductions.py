@@ -91,6 +91,8 @@ def test_sums_and_means_of_special_numbers(case, ignore_nan):
 def test_prod(case):
     (array, tensor), dims, keepdim = case
     name = sum_dtype(name_of(tensor))
+    if not np.isfinite(np.where(array, array, 1).astype(name).prod()):
+        return  # infinity times 0 depends on the order
     if dims is None:
         assert_close(tensor.prod(), array.astype(name).prod(), name)
         return
