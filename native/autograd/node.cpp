@@ -192,7 +192,8 @@ Tensor Saved::operator()(Node* node) const {
           text(", which is output ", tensor.impl()->output_index, " of ", operation_of(*tensor.impl()->grad_fn), ",");
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
                   described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
-                  " instead. Hint: ",
+                  " instead", node ? ". The backward of " + operation_of(*node) + " needs it as it was" : "",
+                  ": make a new tensor in place of changing this one (y = y + 1, not y += 1). Hint: ",
                   AnomalyMode::enabled
                       ? "the backtrace further above shows the operation that failed to compute its "
                         "gradient. The variable in question was changed in there or anywhere later. Good luck!"

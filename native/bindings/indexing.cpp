@@ -94,7 +94,9 @@ Parsed parse(const Tensor& self, PyObject* index) {
     }
     taken += dimensions_taken(converted.back().get());
   }
-  if (taken > self.ndim()) index_error("too many indices for tensor of dimension ", self.ndim());
+  if (taken > self.ndim())
+    index_error("too many indices for tensor of dimension ", self.ndim(), ": there are ", taken,
+                ", the tensor has shape ", self.sizes());
 
   Parsed parsed{self, {}, false};
   int64_t dim = 0;

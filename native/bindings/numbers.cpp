@@ -90,7 +90,9 @@ PyObject* to_python(const Scalar& scalar) {
 }
 
 Scalar item(const Tensor& tensor) {
-  if (tensor.numel() != 1) runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
+  if (tensor.numel() != 1)
+    runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar: it has shape ",
+                  tensor.sizes(), "; use .tolist() for all of them, or reduce or index it first");
   return element(tensor);
 }
 

@@ -14,6 +14,7 @@
 #include "bindings/operator_signature.h"
 #include "bindings/python.h"
 #include "ops/functions.h"
+#include "ops/in_place.h"
 
 namespace ondol::python {
 namespace {
@@ -48,9 +49,7 @@ void check_out(const Tensor& out, const Tensor& result, const char* name) {
   if (result.dtype() != out.dtype() && keeps_dtype_of_out(name))
     runtime_error(name, "(): Expected out tensor to have dtype ", ondol::name(result.dtype()), ", but got ",
                   ondol::name(out.dtype()), " instead");
-  if (!can_cast(result.dtype(), out.dtype()))
-    runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
-                  torch_name(out.dtype()));
+  if (!can_cast(result.dtype(), out.dtype())) refuse_cast(result.dtype(), out.dtype());
 }
 
 /// Copies a result into the tensor given as out=, which takes its shape.

@@ -3,6 +3,7 @@
 // What the files of this folder share: from operands to a result, promotion included.
 
 #include "ops/functions.h"
+#include "ops/in_place.h"
 #include "ops/registry.h"
 #include "tensor/pointwise.h"
 
@@ -41,9 +42,7 @@ Pointwise with_complex(Pointwise formula, F function) {
 
 /// Whether a result may be written into the tensor that an in-place call is changing, if there is one.
 inline void check_castable(Dtype result, const Tensor& target) {
-  if (target.defined() && !can_cast(result, target.dtype()))
-    runtime_error("result type ", torch_name(result), " can't be cast to the desired output type ",
-                  torch_name(target.dtype()));
+  if (target.defined() && !can_cast(result, target.dtype())) refuse_cast(result, target.dtype());
 }
 
 /// Evaluates into fresh memory, or into the tensor that an in-place call is changing.
