@@ -212,7 +212,7 @@ void raise_second_backward() {
       "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
       "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
       "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-      "saved tensors after calling backward.");
+      "saved tensors after calling backward; or compute the loss again before each backward, which makes a new graph.");
 }
 
 void record_not_differentiable(const char* operation, Tensor& output, std::initializer_list<Tensor> inputs) {

@@ -121,7 +121,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
         for (int64_t d = 0; d < tensor.ndim(); ++d) {
           if (tensor.sizes()[d] != parsed.view.sizes()[dim])
             index_error("The shape of the mask ", tensor.sizes(), " at index ", d,
-                        " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim);
+                        " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim,
+                        ": a mask has an element for each element of the dimensions it indexes");
           Tensor positions = nonzero(tensor);
           parsed.put(dim++, select(positions, 1, d));
         }

@@ -141,8 +141,8 @@ class Optimizer:
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError(
-                f"optimizer got an empty parameter list: {type(self).__name__} has nothing to learn. Does the model have "
-                "parameters, and was an iterator such as model.parameters() used up before?"
+                f"optimizer got an empty parameter list: {type(self).__name__} has nothing to learn. Does the model "
+                "have parameters, and was an iterator such as model.parameters() used up before?"
             )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
@@ -250,8 +250,8 @@ class Optimizer:
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
             if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
                 raise ValueError(
-                    f"can't optimize a non-leaf Tensor: one of shape {list(p.shape)} was computed by {p.grad_fn.name()}; "
-                    "pass what it was computed from, or a copy, p.detach().requires_grad_()"
+                    f"can't optimize a non-leaf Tensor: one of shape {list(p.shape)} was computed by "
+                    f"{p.grad_fn.name()}; pass what it was computed from, or a copy, p.detach().requires_grad_()"
                 )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:

@@ -67,7 +67,7 @@ MISTAKES = (
         "A dimension that is not there",
         "torch.ones(2, 3).sum(dim=2)",
         IndexError,
-        ("Dimension out of range (expected to be in range of [-2, 1], but got 2)",),
+        ("Dimension out of range (expected to be in range of [-2, 1], but got 2)", "2 dimensions"),
     ),
     Mistake(
         "Transposing more than two dimensions with t()",
@@ -122,7 +122,10 @@ MISTAKES = (
         "A mask of another shape",
         "torch.ones(3)[torch.tensor([True, False])]",
         IndexError,
-        ("The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3] at index 0",),
+        (
+            "The shape of the mask [2] at index 0 does not match the shape of the indexed tensor [3] at index 0",
+            "each element",
+        ),
     ),
     Mistake(
         "A gather index out of range",
@@ -267,7 +270,7 @@ MISTAKES = (
         "A second backward()",
         "y = torch.ones(3, requires_grad=True).exp().sum()\ny.backward()\ny.backward()",
         RuntimeError,
-        ("Trying to backward through the graph a second time", "retain_graph=True"),
+        ("Trying to backward through the graph a second time", "retain_graph=True", "compute the loss again"),
     ),
     Mistake(
         "Changing a leaf in place",
@@ -289,7 +292,7 @@ MISTAKES = (
         "numpy() of a tensor with gradients",
         "torch.ones(3, requires_grad=True).numpy()",
         RuntimeError,
-        ("Can't call numpy() on Tensor that requires grad", "detach().numpy()"),
+        ("Can't call numpy() on Tensor that requires grad", "detach().numpy()", "gradients"),
     ),
     Mistake(
         "An optimizer without parameters",

@@ -224,8 +224,8 @@ def binary_cross_entropy(
     if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
         outside = input.detach()[~((input >= 0) & (input <= 1))]
         raise RuntimeError(
-            f"all elements of input should be between 0 and 1, but one is {outside[0].item():g}: binary_cross_entropy takes "
-            "probabilities; for the output of a linear layer use binary_cross_entropy_with_logits"
+            f"all elements of input should be between 0 and 1, but one is {outside[0].item():g}: "
+            "binary_cross_entropy takes probabilities; for other numbers use binary_cross_entropy_with_logits"
         )
     loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
     if weight is not None:
