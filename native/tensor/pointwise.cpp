@@ -241,6 +241,14 @@ static bool rounds_single_values(const Pointwise& formula, Dtype compute) {
   return compute != computing_dtype(compute) && (is_integral(compute) || (formula.predicate && is_floating(compute)));
 }
 
+/// Integers beyond the range of float16 are infinite where they are compared with it.
+static Tensor rounded_to(const Tensor& operand, Dtype dtype) {
+  if (operand.dtype() == dtype || operand.numel() == 1) return operand;
+  Tensor rounded = empty(operand.sizes(), dtype);
+  copy_elements(operand, rounded);
+  return rounded;
+}
+
 /// Two small tensors of the same shape, row-major, in the dtype of the loop: what programs that are not bound by
 /// arithmetic call all the time. Undefined if it is anything else.
 static Tensor evaluate_small_pair(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute,
@@ -293,6 +301,10 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
   std::array<Tensor, kMaxOperands> separate;
   if (given_out.defined()) {
     for (size_t i = 0; i < operands.size(); ++i) separate[i] = apart_from(operands[i], out);
+    operands = {separate.data(), operands.size()};
+  }
+  if (formula.predicate && is_floating(compute) && compute != call.computing) {
+    for (size_t i = 0; i < operands.size(); ++i) separate[i] = rounded_to(operands[i], compute);
     operands = {separate.data(), operands.size()};
   }
   for (int i = 0; i < call.operands; ++i) {

@@ -126,6 +126,8 @@ def tensor_split(
     if isinstance(where, int):
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
+        if where > size + 2**24:
+            raise ondol.OutOfMemoryError(f"tensor_split(): {where} parts of size {size}, nearly all of them empty")
         small, larger = divmod(size, where)
         cuts = [at * small + min(at, larger) for at in range(1, where)]
     else:
