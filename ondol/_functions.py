@@ -7,6 +7,7 @@ from typing import Any
 import ondol
 from ondol import _native
 from ondol._native import Tensor
+from ondol._ops.clear_errors import with_clear_errors
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -69,16 +70,19 @@ def is_storage(obj: Any, /) -> bool:
     return isinstance(obj, _native.UntypedStorage)
 
 
+@with_clear_errors
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a floating-point one."""
     return input.is_floating_point()
 
 
+@with_clear_errors
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is complex."""
     return input.is_complex()
 
 
+@with_clear_errors
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype is signed."""
     return input.is_signed()
@@ -94,6 +98,7 @@ def is_neg(input: Tensor) -> bool:
     return False
 
 
+@with_clear_errors
 def is_inference(input: Tensor) -> bool:
     """Whether it was made under inference_mode."""
     return input.is_inference()
@@ -104,6 +109,7 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
+@with_clear_errors
 def numel(input: Tensor) -> int:
     """The number of elements."""
     return input.numel()
@@ -172,6 +178,7 @@ def get_default_device() -> Any:
     return ondol.device("cpu")
 
 
+@with_clear_errors
 def get_device(input: Tensor) -> int:
     """-1: the index of no accelerator."""
     return input.get_device()

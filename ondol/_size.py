@@ -20,7 +20,11 @@ class Size(tuple[int, ...]):
     __slots__ = ()
 
     def __new__(cls, iterable: Iterable[SupportsIndex] = ()) -> Size:
-        items = [item.__index__() for item in iterable]
+        items = list(iterable)
+        for i, item in enumerate(items):
+            if not hasattr(item, "__index__"):
+                raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{type(item).__name__}')")
+            items[i] = item.__index__()
         return super().__new__(cls, items)
 
     def numel(self) -> int:

@@ -153,6 +153,8 @@ class _Methods:
 
     def type_as(self: Tensor, other: Tensor) -> Tensor:
         """Converted to the dtype of `other`."""
+        if not isinstance(other, Tensor):
+            raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
         return self.to(other.dtype)
 
     def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
@@ -208,6 +210,8 @@ class _Methods:
         """
         if source is None:
             source = ondol.empty(0, dtype=self.dtype)
+        elif not isinstance(source, (Tensor, _native.UntypedStorage)):
+            raise TypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
         elif not isinstance(source, Tensor):
             size = (source.nbytes() // self.itemsize - storage_offset,) if size is None else tuple(size)
             stride = ondol.empty(size).stride() if stride is None else tuple(stride)
@@ -240,6 +244,8 @@ class _Methods:
         """Replaces each element by `function(element, element of tensor)`."""
         if self.requires_grad:
             raise TypeError("can't use map_ on a tensor that requires grad")
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"map_(): argument 'tensor' (position 1) must be Tensor, not {type(tensor).__name__}")
         others = tensor.expand_as(self).flatten().tolist()
         values = [function(a, b) for a, b in zip(self.flatten().tolist(), others)]
         return self.copy_(ondol.tensor(values, dtype=self.dtype).view(self.shape))

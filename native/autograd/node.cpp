@@ -192,7 +192,8 @@ Tensor Saved::operator()(Node* node) const {
           text(", which is output ", tensor.impl()->output_index, " of ", operation_of(*tensor.impl()->grad_fn), ",");
     runtime_error("one of the variables needed for gradient computation has been modified by an inplace operation: ",
                   described(tensor), origin, " is at version ", tensor.version(), "; expected version ", version_,
-                  " instead. Hint: ",
+                  " instead", node ? ". The backward of " + operation_of(*node) + " needs it as it was" : "",
+                  ": make a new tensor in place of changing this one (y = y + 1, not y += 1). Hint: ",
                   AnomalyMode::enabled
                       ? "the backtrace further above shows the operation that failed to compute its "
                         "gradient. The variable in question was changed in there or anywhere later. Good luck!"
@@ -211,7 +212,7 @@ void raise_second_backward() {
       "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
       "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
       "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-      "saved tensors after calling backward.");
+      "saved tensors after calling backward; or compute the loss again before each backward, which makes a new graph.");
 }
 
 void record_not_differentiable(const char* operation, Tensor& output, std::initializer_list<Tensor> inputs) {

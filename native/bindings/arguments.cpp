@@ -43,12 +43,13 @@ const char* type_name(const Parameter& parameter) {
   }
 }
 
-/// An int, or what says it is one: __index__, a 0-d integer tensor.
-bool read_int(PyObject* object, int64_t& value) {
+/// An int, or what says it is one: __index__, a 0-d integer tensor. One that does not fit is a ValueError, among sizes
+/// a TypeError, as in PyTorch.
+bool read_int(PyObject* object, int64_t& value, ErrorKind if_too_large = ErrorKind::Value) {
   if (PyLong_CheckExact(object)) {
     int overflow;
     value = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow) raise(ErrorKind::Overflow, "Overflow when unpacking long: an argument does not fit in 64 bits");
+    if (overflow) raise(if_too_large, "Overflow when unpacking long long: an int argument does not fit in 64 bits");
     return true;
   }
   if (PyBool_Check(object) || PyFloat_Check(object) || !PyIndex_Check(object)) return false;
@@ -63,7 +64,7 @@ bool read_int(PyObject* object, int64_t& value) {
     PyErr_Clear();
     return false;
   }
-  return read_int(integer.get(), value);
+  return read_int(integer.get(), value, if_too_large);
 }
 
 bool read_ints(PyObject* object, int length, Dims& dims) {
@@ -72,7 +73,7 @@ bool read_ints(PyObject* object, int length, Dims& dims) {
     for (Py_ssize_t i = 0; i < count; ++i) {
       PyObject* item = PySequence_Fast_GET_ITEM(object, i);
       int64_t value = item == Py_True;
-      if (!PyBool_Check(item) && !read_int(item, value)) return false;
+      if (!PyBool_Check(item) && !read_int(item, value, ErrorKind::Type)) return false;
       dims.push_back(value);
     }
     return true;

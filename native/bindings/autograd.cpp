@@ -55,7 +55,10 @@ std::vector<Tensor> to_tensors(nb::handle sequence, const char* what) {
 
 /// The gradient to start from: the given one, or 1 for a scalar.
 Tensor starting_gradient(const Tensor& root, const Tensor& given) {
-  if (!root.requires_grad()) runtime_error("element 0 of tensors does not require grad and does not have a grad_fn");
+  if (!root.requires_grad())
+    runtime_error(
+        "element 0 of tensors does not require grad and does not have a grad_fn: nothing it was "
+        "computed from has requires_grad=True, or it was computed under no_grad() or after detach()");
   if (given.defined()) {
     if (given.sizes() != root.sizes())
       runtime_error("Mismatch in shape: grad_output[0] has a shape of torch.Size(", given.sizes(),

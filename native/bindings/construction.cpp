@@ -109,7 +109,8 @@ class Reader {
   void check_length(PyObject* data, Py_ssize_t size, int64_t dim) {
     if (dim >= shape_.ssize()) type_error("expected a number at dim ", dim, " but got ", Py_TYPE(data)->tp_name);
     if (size != shape_[dim])
-      value_error("expected sequence of length ", shape_[dim], " at dim ", dim, " (got ", size, ")");
+      value_error("expected sequence of length ", shape_[dim], " at dim ", dim, " (got ", size,
+                  "): lists within a list must be of one length, as the first; pad the shorter ones");
   }
 
   template <class F>

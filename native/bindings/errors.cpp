@@ -50,7 +50,8 @@ void set_python_error() noexcept {
   } catch (const OutOfMemoryError& error) {
     PyErr_SetString(out_of_memory_type, error.what());
   } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
+    PyErr_SetString(out_of_memory_type,
+                    "Memory for the work of an operation could not be had: its sizes are too large.");
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }

@@ -46,7 +46,10 @@ int64_t alignment(Dtype dtype) { return static_cast<int64_t>(item_size(to_real(d
 Tensor checked_numpy_source(nb::handle object, bool force) {
   Tensor tensor = to_tensor(object.ptr(), "numpy()");
   if (tensor.requires_grad()) {
-    if (!force) runtime_error("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+    if (!force)
+      runtime_error(
+          "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead: "
+          "NumPy's arrays record no gradients.");
     tensor = detach(tensor);
   }
   return tensor;

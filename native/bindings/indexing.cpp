@@ -94,7 +94,9 @@ Parsed parse(const Tensor& self, PyObject* index) {
     }
     taken += dimensions_taken(converted.back().get());
   }
-  if (taken > self.ndim()) index_error("too many indices for tensor of dimension ", self.ndim());
+  if (taken > self.ndim())
+    index_error("too many indices for tensor of dimension ", self.ndim(), ": there are ", taken,
+                ", the tensor has shape ", self.sizes());
 
   Parsed parsed{self, {}, false};
   int64_t dim = 0;
@@ -120,7 +122,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
         for (int64_t d = 0; d < tensor.ndim(); ++d) {
           if (tensor.sizes()[d] != parsed.view.sizes()[dim])
             index_error("The shape of the mask ", tensor.sizes(), " at index ", d,
-                        " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim);
+                        " does not match the shape of the indexed tensor ", parsed.view.sizes(), " at index ", dim,
+                        ": a mask has an element for each element of the dimensions it indexes");
           parsed.put(dim++, select(positions, 1, d));
         }
       } else if (tensor.ndim() == 0 && is_integral(tensor.dtype())) {

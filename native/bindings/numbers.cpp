@@ -40,20 +40,24 @@ Scalar to_scalar(PyObject* number) {
   type_error("expected a number, not ", Py_TYPE(number)->tp_name);
 }
 
-int64_t to_int(PyObject* object, const char* what) {
+static int64_t to_int(PyObject* object, const char* what, ErrorKind if_too_large) {
   if (!PyLong_Check(object) && (PyFloat_Check(object) || !PyIndex_Check(object)))
     type_error(what, " must be an int, not ", Py_TYPE(object)->tp_name);
   Object integer = checked(PyNumber_Index(object));
-  int64_t value = PyLong_AsLongLong(integer.get());
-  if (value == -1 && PyErr_Occurred()) throw PythonError();
+  int overflow;
+  int64_t value = PyLong_AsLongLongAndOverflow(integer.get(), &overflow);
+  if (overflow) raise(if_too_large, "Overflow when unpacking long long: ", what, " does not fit in 64 bits");
   return value;
 }
+
+int64_t to_int(PyObject* object, const char* what) { return to_int(object, what, ErrorKind::Value); }
 
 Dims to_dims(PyObject* object, const char* what) {
   if (!PyList_Check(object) && !PyTuple_Check(object)) return {to_int(object, what)};
   Dims dims;
   Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
-  for (Py_ssize_t i = 0; i < count; ++i) dims.push_back(to_int(PySequence_Fast_GET_ITEM(object, i), what));
+  for (Py_ssize_t i = 0; i < count; ++i)
+    dims.push_back(to_int(PySequence_Fast_GET_ITEM(object, i), what, ErrorKind::Type));
   return dims;
 }
 
@@ -86,7 +90,9 @@ PyObject* to_python(const Scalar& scalar) {
 }
 
 Scalar item(const Tensor& tensor) {
-  if (tensor.numel() != 1) runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar");
+  if (tensor.numel() != 1)
+    runtime_error("a Tensor with ", tensor.numel(), " elements cannot be converted to Scalar: it has shape ",
+                  tensor.sizes(), "; use .tolist() for all of them, or reduce or index it first");
   return element(tensor);
 }
 

@@ -15,6 +15,7 @@
 #include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "ops/functions.h"
+#include "ops/in_place.h"
 
 namespace ondol::python {
 namespace {
@@ -37,8 +38,8 @@ bool keeps_dtype_of_out(std::string_view name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-/// Copies a result into the tensor given as out=, which takes its shape.
-void write_out(Tensor out, const Tensor& result, const char* name) {
+/// Raises unless the result may be written into the tensor given as out=.
+void check_out(const Tensor& out, const Tensor& result, const char* name) {
   if (!result.defined()) runtime_error(name, "(): the result is None, which cannot be written into out=");
   if (out.is_same(result)) return;
   check_writable(out, name);
@@ -49,9 +50,12 @@ void write_out(Tensor out, const Tensor& result, const char* name) {
   if (result.dtype() != out.dtype() && keeps_dtype_of_out(name))
     runtime_error(name, "(): Expected out tensor to have dtype ", ondol::name(result.dtype()), ", but got ",
                   ondol::name(out.dtype()), " instead");
-  if (!can_cast(result.dtype(), out.dtype()))
-    runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
-                  torch_name(out.dtype()));
+  if (!can_cast(result.dtype(), out.dtype())) refuse_cast(result.dtype(), out.dtype());
+}
+
+/// Copies a result into the tensor given as out=, which takes its shape.
+void write_out(Tensor out, const Tensor& result) {
+  if (out.is_same(result)) return;
   if (out.sizes() != result.sizes()) resize_(out, result.sizes());
   copy_elements(result, out);
   out.bump_version();
@@ -64,7 +68,9 @@ PyObject* write_outs(PyObject* out, const std::vector<Tensor>& results, const ch
     type_error(name, "(): argument 'out' must have ", results.size(), " Tensors, not ", PySequence_Fast_GET_SIZE(out));
   for (size_t i = 0; i < results.size(); ++i)
     if (!is_tensor(PySequence_Fast_GET_ITEM(out, i))) type_error(name, "(): argument 'out' must hold Tensors");
-  for (size_t i = 0; i < results.size(); ++i) write_out(unwrap(PySequence_Fast_GET_ITEM(out, i)), results[i], name);
+  auto place = [&](size_t i) { return unwrap(PySequence_Fast_GET_ITEM(out, i)); };
+  for (size_t i = 0; i < results.size(); ++i) check_out(place(i), results[i], name);  // all before the first is written
+  for (size_t i = 0; i < results.size(); ++i) write_out(place(i), results[i]);
   return Py_NewRef(out);
 }
 
@@ -86,7 +92,8 @@ PyObject* to_python(const OperatorObject* self, const Value& result, const Commo
     if (common.out) {
       if (!is_tensor(common.out))
         type_error(self->operation->name, "(): argument 'out' must be Tensor, not ", Py_TYPE(common.out)->tp_name);
-      write_out(unwrap(common.out), *tensor, self->operation->name.c_str());
+      check_out(unwrap(common.out), *tensor, self->operation->name.c_str());
+      write_out(unwrap(common.out), *tensor);
       return Py_NewRef(common.out);
     }
     if (common.requires_grad) {

@@ -85,6 +85,13 @@ ConvolutionGeometry geometry_of(const Arguments& a) {
   return geometry;
 }
 
+/// (3 x 3)
+std::string product_of_sizes(const Dims& sizes) {
+  std::string written;
+  for (int64_t size : sizes) written += (written.empty() ? "(" : " x ") + std::to_string(size);
+  return written + ")";
+}
+
 /// The sizes of the output, whose `after` is the padding behind the input.
 Dims output_sizes(const Arguments& a, const Tensor& x, const Dims& after) {
   Dims sizes{x.sizes()[0], a.w.sizes()[0]}, padded, kernel;
@@ -97,9 +104,10 @@ Dims output_sizes(const Arguments& a, const Tensor& x, const Dims& after) {
     sizes.push_back((length - reach) / a.stride[i] + 1);
   }
   if (!fits)
-    shape_error("Calculated padded input size per channel: ", padded, ". Kernel size: ", kernel,
-                ". Kernel size can't be greater than actual input size (", a.operation, ": input ", a.x.sizes(),
-                ", weight ", a.w.sizes(), ", padding ", a.padding, ", dilation ", a.dilation, ")");
+    shape_error("Calculated padded input size per channel: ", product_of_sizes(padded),
+                ". Kernel size: ", product_of_sizes(kernel), ". Kernel size can't be greater than actual input size (",
+                a.operation, ": input ", a.x.sizes(), ", weight ", a.w.sizes(), ", padding ", a.padding, ", dilation ",
+                a.dilation, ")");
   return sizes;
 }
 

@@ -154,6 +154,14 @@ static Tensor resize_as_(const Tensor& self, const Tensor& the_template, std::op
   return resize_operation(self, the_template.sizes(), format);
 }
 
+/// Words on the dimension along which the two shapes could be joined, if there is one.
+static std::string fitting_dim(const Dims& one, const Dims& other) {
+  int64_t differing = 0, dim = 0;
+  for (int64_t d = 0; d < one.ssize(); ++d)
+    if (one[d] != other[d]) ++differing, dim = d;
+  return differing == 1 ? text("; they fit along dim=", dim) : std::string();
+}
+
 /// A 1-d tensor without elements fits anything, for history's sake.
 static bool fits_any_cat(const Tensor& tensor) { return tensor.sizes() == Dims{0}; }
 
@@ -183,7 +191,8 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
       if (static_cast<int64_t>(d) != dim && each[d] != sizes[d])
         shape_error("Sizes of tensors must match except in dimension ", dim, ". Expected size ", sizes[d],
                     " but got size ", each[d], " for tensor number ", &tensor - tensors.data(),
-                    " in the list. (cat: shapes ", model->sizes(), " and ", each, ")");
+                    " in the list.\n  cat: tensor ", model - tensors.data(), " has shape ", model->sizes(), ", tensor ",
+                    &tensor - tensors.data(), " ", each, fitting_dim(model->sizes(), each));
     sizes[dim] += each[dim];
     lengths.back() = each[dim];
   }
@@ -217,8 +226,11 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t dim) {
   std::vector<Tensor> raised;
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (tensors[i].sizes() != tensors[0].sizes())
-      shape_error("stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
-                  tensors[i].sizes(), " at entry ", i);
+      shape_error(
+          "stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
+          tensors[i].sizes(), " at entry ", i,
+          "\n  stack: pad them to one shape first (torch.nn.functional.pad, torch.nn.utils.rnn.pad_sequence), or "
+          "join them along a dimension they have with cat()");
     raised.push_back(unsqueeze(tensors[i], dim));
   }
   return cat(raised, dim);

@@ -15,7 +15,7 @@ namespace {
   Dims place(indices.sizes().size(), 0);
   for (size_t d = place.size(); d-- > 0; position /= indices.sizes()[d]) place[d] = position % indices.sizes()[d];
   index_error("index out of range in self: embedding: index ", row, " at position ", place,
-              " is not a row of a table with ", rows, " rows");
+              " is not a row of a table with ", rows, " rows (num_embeddings): they are 0 to ", rows - 1);
 }
 
 /// The indices as contiguous int64, checked.
@@ -24,7 +24,8 @@ Tensor checked_rows(const Tensor& indices, int64_t rows) {
     runtime_error(
         "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
         "torch.",
-        torch_name(indices.dtype()), "Tensor instead (while checking arguments for embedding)");
+        torch_name(indices.dtype()),
+        "Tensor instead (while checking arguments for embedding); convert them with .long()");
   NoGrad silent;
   Tensor plain = contiguous(to_dtype(detach(indices), Dtype::I64));
   const auto* row = plain.data<int64_t>();

@@ -57,7 +57,8 @@ void check_index_range(const IndexLines& lines, int64_t size) {
   if (all_inside(lines.at, count, size)) return;
   for (int64_t i = 0; i < count; ++i)
     if (lines.at[i] < 0 || lines.at[i] >= size)
-      runtime_error("index ", lines.at[i], " is out of bounds for dimension ", lines.dim, " with size ", size);
+      runtime_error("index ", lines.at[i], " is out of bounds for dimension ", lines.dim, " with size ", size,
+                    " (gather and scatter take 0 to ", size - 1, ", none from the end)");
 }
 
 std::vector<int64_t> all_offsets(const Dims& sizes, const Dims& strides, int64_t begin, int64_t end) {

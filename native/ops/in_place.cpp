@@ -1,10 +1,18 @@
 // What changing a tensor in place means for its history, and for that of the tensors that share its memory.
 
+#include "ops/in_place.h"
 #include "autograd/node.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
 
 namespace ondol {
+
+void refuse_cast(Dtype result, Dtype target) {
+  runtime_error(
+      "result type ", torch_name(result), " can't be cast to the desired output type ", torch_name(target),
+      "\n  an in-place operation, or one with out=, keeps the dtype of the tensor it writes to: make a new tensor "
+      "(x = x + y in place of x += y), or convert this one first");
+}
 
 void check_writable(const Tensor& self, const char* operation) {
   if (!self.storage()->writable())
@@ -114,9 +122,7 @@ void Original::keep_apart() {
 void finish_in_place(Tensor& self, const Tensor& result, const char* operation) {
   bool there = result.ref() == self.ref();
   if (!there) {
-    if (!can_cast(result.dtype(), self.dtype()))
-      runtime_error("result type ", torch_name(result.dtype()), " can't be cast to the desired output type ",
-                    torch_name(self.dtype()));
+    if (!can_cast(result.dtype(), self.dtype())) refuse_cast(result.dtype(), self.dtype());
     if (result.sizes() != self.sizes())
       shape_error("output with shape ", self.sizes(), " doesn't match the broadcast shape ", result.sizes(), " (",
                   operation, ")");

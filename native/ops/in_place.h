@@ -1,9 +1,13 @@
 #pragma once
 
 #include "autograd/node.h"
+#include "ops/functions.h"
 #include "ops/registry.h"
 
 namespace ondol {
+
+/// Raises, for a result that would lose its kind in the dtype of the tensor it is written to.
+[[noreturn]] void refuse_cast(Dtype result, Dtype target);
 
 /// Changes `self`: by `straight`, which works in its memory, when nothing is recorded; otherwise through the result of
 /// `functional`, whose history self takes over: a functional form that saves self gets a clone of it, because self is

@@ -27,7 +27,8 @@ struct IndexPlan {
 
 IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
   if (static_cast<int64_t>(indices.size()) > self.ndim())
-    index_error("too many indices for tensor of dimension ", self.ndim());
+    index_error("too many indices for tensor of dimension ", self.ndim(), ": there are ", indices.size(),
+                ", the tensor has shape ", self.sizes());
   IndexPlan plan;
   Dims indexed, rest;
   bool first = true;
@@ -37,7 +38,8 @@ IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
     if (!has) continue;
     const Tensor& index = indices[d];
     if (!is_integral(index.dtype()) || index.dtype() == Dtype::Bool)
-      index_error("tensors used as indices must be long, int, byte or bool tensors, not ", name(index.dtype()));
+      index_error("tensors used as indices must be long, int, byte or bool tensors, not ", torch_name(index.dtype()),
+                  "; convert positions with .long(), conditions with .bool()");
     if (first)
       plan.index_sizes = index.sizes();
     else {
@@ -73,7 +75,8 @@ IndexPlan plan_index(const Tensor& self, const std::vector<Tensor>& indices) {
     for (int64_t i = 0; i < count; ++i) {
       int64_t index = at[i];
       if (index < -size || index >= size)
-        index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size);
+        index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size,
+                    " (an index of the shape ", self.sizes(), " may be from ", -size, " to ", size - 1, ")");
       offsets[i] += (index < 0 ? index + size : index) * stride;
     }
   }

@@ -20,11 +20,13 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
                 w.sizes(), " takes ", features);
   if (x.dtype() != w.dtype())
     runtime_error("mat1 and mat2 must have the same dtype, but got ", torch_name(x.dtype()), " and ",
-                  torch_name(w.dtype()), " (linear: input and weight)");
+                  torch_name(w.dtype()), "\n  linear: the input is ", name(x.dtype()), ", the weight ", name(w.dtype()),
+                  ": convert the input, with .",
+                  is_integral(x.dtype()) ? "float()" : text("to(torch.", name(w.dtype()), ")"), ", or the layer");
   if (!b.defined()) return;
   if (b.dtype() != x.dtype())
     runtime_error("self and mat2 must have the same dtype, but got ", torch_name(b.dtype()), " and ",
-                  torch_name(w.dtype()), " (linear: bias and weight)");
+                  torch_name(w.dtype()), "\n  linear: the bias is ", name(b.dtype()), ", the weight ", name(w.dtype()));
 }
 
 /// As [rows, features], without history.

@@ -40,7 +40,8 @@ void check_target_shape(const Tensor& input, const Tensor& target) {
   }
   const int64_t target_batch = y.empty() ? 0 : y[0];
   if (y.empty() || x[0] != target_batch)
-    value_error("Expected input batch_size (", x[0], ") to match target batch_size (", target_batch, ").");
+    value_error("Expected input batch_size (", x[0], ") to match target batch_size (", target_batch,
+                ").\n  input of shape ", x, " and target of shape ", y, ": one target for each row of the input");
   Dims wanted = x;
   wanted.erase(1);
   if (y == wanted) return;
@@ -66,7 +67,11 @@ ClassTask plan_classes(const Tensor& input, const Tensor& target, const Tensor& 
   if (!is_floating(input.dtype()))
     not_implemented('"', kernel_name, "\" not implemented for '", torch_name(input.dtype()), "'");
   if (target.dtype() != Dtype::I64 && target.dtype() != Dtype::U8)
-    runtime_error("expected target dtype to be Long or Byte, but got ", torch_name(target.dtype()));
+    runtime_error(
+        "expected target dtype to be Long or Byte, but got ", torch_name(target.dtype()),
+        "\n  cross_entropy, nll_loss: the target holds indices of classes, convert it with .long(); probabilities of "
+        "classes have the input's shape ",
+        input.sizes());
   ClassTask task;
   const bool batched = input.ndim() > 1;
   task.batch = batched ? input.sizes()[0] : 1;
@@ -86,8 +91,11 @@ ClassTask plan_classes(const Tensor& input, const Tensor& target, const Tensor& 
 }
 
 [[noreturn]] void raise_out_of_bounds(const ClassTask& task, int64_t place) {
-  index_error("Target ", task.targets.data<int64_t>()[place], " is out of bounds. (at place ", place,
-              " of the flat target; the input has ", task.classes, " classes)");
+  index_error("Target ", task.targets.data<int64_t>()[place],
+              " is out of bounds.\n  cross_entropy, nll_loss: the "
+              "input has ",
+              task.classes, " classes, 0 to ", task.classes - 1, "; this target is at place ", place,
+              " of the flat target (ignore_index=", task.ignore_index, ")");
 }
 
 /// All losses, their sum, or the sum divided by that of the weights.

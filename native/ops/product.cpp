@@ -7,10 +7,17 @@
 namespace ondol {
 namespace {
 
+[[noreturn]] void refuse_inner_sizes(const char* operation, const Tensor& a, const Tensor& b, int64_t rows) {
+  shape_error("mat1 and mat2 shapes cannot be multiplied (", rows, "x", a.size(-1), " and ", b.size(-2), "x",
+              b.size(-1), ")\n  ", operation, ": ", a.sizes(), " @ ", b.sizes(), ": the left has ", a.size(-1),
+              " columns, the right ", b.size(-2), " rows; they must be equal");
+}
+
 void check_product_dtypes(const char* operation, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
     runtime_error("expected m1 and m2 to have the same dtype, but got: ", name(a.dtype()), " != ", name(b.dtype()),
-                  " (", operation, ")");
+                  "\n  ", operation, ": convert one of them, for example the second with .to(torch.", name(a.dtype()),
+                  ")");
   if (a.dtype() == Dtype::Bool) not_implemented("\"", operation, "\" not implemented for 'Bool'");
 }
 
@@ -81,9 +88,7 @@ Tensor mm(const Tensor& a, const Tensor& b) {
     runtime_error("self must be a matrix (mm: input has shape ", a.sizes(), "; matmul takes other ranks)");
   if (b.ndim() != 2)
     runtime_error("mat2 must be a matrix (mm: mat2 has shape ", b.sizes(), "; matmul takes other ranks)");
-  if (a.sizes()[1] != b.sizes()[0])
-    shape_error("mat1 and mat2 shapes cannot be multiplied (", a.sizes()[0], "x", a.sizes()[1], " and ", b.sizes()[0],
-                "x", b.sizes()[1], ")");
+  if (a.sizes()[1] != b.sizes()[0]) refuse_inner_sizes("mm", a, b, a.sizes()[0]);
   check_product_dtypes("mm", a, b);
   Tensor c = product_of(a, b);
   if (needs_gradient(a, b)) {
@@ -129,10 +134,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.ndim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (b.ndim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
   int64_t rows = a.size(-2), inner = a.size(-1), columns = b.size(-1);
-  if (inner != b.size(-2))
-    shape_error("mat1 and mat2 shapes cannot be multiplied (", rows, "x", inner, " and ", b.size(-2), "x", columns,
-                ")\n  matmul: ", a.sizes(), " @ ", b.sizes(),
-                ": the last size of the left must be the second last of the right");
+  if (inner != b.size(-2)) refuse_inner_sizes("matmul", a, b, rows);
   if (b.ndim() == 2) {  // one matrix for all: one large product
     Dims sizes = a.sizes();
     sizes.back() = columns;

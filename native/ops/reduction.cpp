@@ -108,7 +108,8 @@ Dtype mean_dtype(const Tensor& self, std::optional<Dtype> dtype) {
   Dtype result = dtype.value_or(self.dtype());
   if (is_integral(result))
     runtime_error("mean(): could not infer output dtype. ", dtype ? "Optional" : "Input",
-                  " dtype must be either a floating point or complex dtype. Got: ", torch_name(result));
+                  " dtype must be either a floating point or complex dtype. Got: ", torch_name(result),
+                  "; convert first, x.float().mean(), or x.mean(dtype=torch.float32)");
   return result;
 }
 Tensor mean_as(const Tensor& self, const Dims& dims, bool keepdim, Dtype dtype) {

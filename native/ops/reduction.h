@@ -83,6 +83,12 @@ Tensor reduce_lines(const ReductionPlan& plan, Dtype compute, Pick pick) {
   });
   return result;
 }
+/// The elements as numbers of T, two for a complex one; `data<T>()` would count the offset of a view in those.
+template <class T>
+T* parts(const Tensor& tensor) {
+  return reinterpret_cast<T*>(tensor.bytes());
+}
+
 /// The same for kernels that only floating dtypes have. Complex numbers are reduced as pairs.
 template <class Pick>
 Tensor reduce_floating_lines(const ReductionPlan& plan, Dtype compute, Pick pick) {
@@ -92,7 +98,7 @@ Tensor reduce_floating_lines(const ReductionPlan& plan, Dtype compute, Pick pick
   launch({{&input}, {&result}}, input.numel(), [&] {
     visit_floating(to_real(compute), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      pick(reductions<T>())(input.data<T>(), result.data<T>(), lines);
+      pick(reductions<T>())(parts<T>(input), parts<T>(result), lines);
     });
   });
   return result;

@@ -308,12 +308,21 @@ Tensor logcumsumexp(const Tensor& self, int64_t dim) {
   return result;
 }
 
-Tensor cumsum_in_place(const Tensor& self, int64_t dim, std::optional<Dtype>) {
+static void check_in_place_dtype(const char* operation, const Tensor& self, std::optional<Dtype> requested) {
+  if (requested && *requested != self.dtype())
+    runtime_error("Bad in-place call: ", operation, "() cannot make a tensor of dtype ", torch_name(*requested),
+                  " of one of dtype ", torch_name(self.dtype()),
+                  "; input tensor dtype and output tensor dtype should match");
+}
+
+Tensor cumsum_in_place(const Tensor& self, int64_t dim, std::optional<Dtype> requested) {
+  check_in_place_dtype("cumsum_", self, requested);
   return change_in_place(
       self, needs_gradient(self), "cumsum_", [&] { return cumsum(self, dim); },
       [&](const Tensor& target) { copy_elements(cumsum(target, dim), target); });
 }
-Tensor cumprod_in_place(const Tensor& self, int64_t dim, std::optional<Dtype>) {
+Tensor cumprod_in_place(const Tensor& self, int64_t dim, std::optional<Dtype> requested) {
+  check_in_place_dtype("cumprod_", self, requested);
   return change_in_place(
       self, needs_gradient(self), "cumprod_", [&] { return cumprod(clone(self), dim); },
       [&](const Tensor& target) { copy_elements(cumprod(target, dim), target); });

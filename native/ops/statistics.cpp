@@ -24,7 +24,7 @@ Moments moments_of(const Tensor& self, const ReductionPlan& plan, double correct
   launch({{&input}, {&mean, &squares}}, 2 * input.numel(), [&] {
     visit_floating(to_real(compute), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      reductions<T>().moments(input.data<T>(), mean.data<T>(), squares.data<T>(), lines);
+      reductions<T>().moments(parts<T>(input), parts<T>(mean), parts<T>(squares), lines);
     });
   });
   if (is_complex(compute)) squares = add(real(squares), imag(squares));

@@ -19,7 +19,8 @@ Tensor view_with(const char* node, const Tensor& self, const Dims& sizes, const 
 }
 
 /// Sizes with the one -1 filled in.
-Dims infer_sizes(const Dims& sizes, int64_t count) {
+Dims infer_sizes(const Dims& shape, const Dims& sizes) {
+  const int64_t count = count_elements(shape);
   Dims inferred = sizes;
   int64_t known = 1, unknown = -1;
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -39,7 +40,9 @@ Dims infer_sizes(const Dims& sizes, int64_t count) {
     if (count % known == 0) inferred[unknown] = count / known;
   }
   if (unknown >= 0 ? count % known != 0 : known != count)
-    shape_error("shape '", sizes, "' is invalid for input of size ", count);
+    shape_error("shape '", sizes, "' is invalid for input of size ", count, "\n  the tensor has shape ", shape,
+                " and ", count, " elements, ", sizes, " has ", unknown >= 0 ? "a multiple of " : "", known,
+                "; one size may be -1, to be computed");
   return inferred;
 }
 
@@ -77,7 +80,7 @@ Tensor view_as_sizes(const char* node, const Tensor& self, const Dims& sizes, co
 }  // namespace
 
 Tensor view(const Tensor& self, const Dims& requested) {
-  Dims sizes = infer_sizes(requested, self.numel());
+  Dims sizes = infer_sizes(self.sizes(), requested);
   std::optional<Dims> strides = view_strides(self, sizes);
   if (!strides)
     runtime_error(
@@ -89,7 +92,7 @@ Tensor view(const Tensor& self, const Dims& requested) {
 }
 
 Tensor reshape(const Tensor& self, const Dims& requested) {
-  Dims sizes = infer_sizes(requested, self.numel());
+  Dims sizes = infer_sizes(self.sizes(), requested);
   if (std::optional<Dims> strides = view_strides(self, sizes))
     return view_as_sizes("ViewBackward0", self, sizes, *strides);
   return view(contiguous(self), sizes);
@@ -168,7 +171,9 @@ Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
 }
 
 static Tensor t(const Tensor& self) {
-  if (self.ndim() > 2) runtime_error("t() expects a tensor with <= 2 dimensions, but self is ", self.ndim(), "D");
+  if (self.ndim() > 2)
+    runtime_error("t() expects a tensor with <= 2 dimensions, but self is ", self.ndim(), "D (shape ", self.sizes(),
+                  "); use transpose(dim0, dim1), permute(...), or mT for batches of matrices");
   Dims sizes(self.sizes().size(), 0), strides(self.sizes().size(), 0);
   std::reverse_copy(self.sizes().begin(), self.sizes().end(), sizes.begin());
   std::reverse_copy(self.strides().begin(), self.strides().end(), strides.begin());
@@ -226,8 +231,9 @@ Tensor expand(const Tensor& self, const Dims& requested) {
       strides[i] = i + 1 < sizes.size() ? sizes[i + 1] * strides[i + 1] : 1;
     else if (size != 1)
       shape_error("The expanded size of the tensor (", sizes[i], ") must match the existing size (", size,
-                  ") at non-singleton dimension ", i, ".  Target sizes: ", requested,
-                  ".  Tensor sizes: ", self.sizes());
+                  ") at non-singleton dimension ", i, ".  Target sizes: ", requested, ".  Tensor sizes: ", self.sizes(),
+                  ".\n  expand: only dimensions of size 1 repeat; repeat() or "
+                  "repeat_interleave() copy larger ones");
   }
   return view_with("ExpandBackward0", self, sizes, strides, self.impl()->offset,
                    [before = self.sizes()](const Tensor& g) { return sum_to_size(g, before); });
@@ -238,8 +244,8 @@ Tensor select(const Tensor& self, int64_t dim, int64_t index) {
   dim = wrap_dim(dim, self.ndim());
   int64_t size = self.sizes()[dim];
   if (index < -size || index >= size)
-    index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size, " (select(): index ",
-                index, " out of range for tensor of size ", self.sizes(), " at dimension ", dim, ")");
+    index_error("index ", index, " is out of bounds for dimension ", dim, " with size ", size,
+                " (the tensor has shape ", self.sizes(), ": from ", -size, " to ", size - 1, ")");
   if (index < 0) index += size;
   Dims sizes = self.sizes(), strides = self.strides();
   int64_t offset = self.impl()->offset + index * strides[dim];
@@ -428,7 +434,7 @@ static Tensor unflatten(const Tensor& self, int64_t dim, const Dims& requested) 
   Dims sizes;
   Dims inner;
   try {
-    inner = infer_sizes(requested, self.sizes()[dim]);
+    inner = infer_sizes(Dims{self.sizes()[dim]}, requested);
   } catch (const Error&) {
     runtime_error("unflatten: Provided sizes ", requested, " don't multiply up to the size of dim ", dim, " (",
                   self.sizes()[dim], ") in the input tensor");

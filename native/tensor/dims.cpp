@@ -32,7 +32,7 @@ int64_t wrap_dim(int64_t dim, int64_t ndim) {
   int64_t range = std::max<int64_t>(ndim, 1);
   if (dim < -range || dim >= range)
     index_error("Dimension out of range (expected to be in range of [", -range, ", ", range - 1, "], but got ", dim,
-                ")");
+                "): the tensor has ", ndim, " dimensions, and the last of them is also dim -1");
   return dim < 0 ? dim + range : dim;
 }
 

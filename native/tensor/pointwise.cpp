@@ -264,6 +264,21 @@ Tensor apart_from(const Tensor& operand, const Tensor& out) {
 
 }  // namespace
 
+/// A number that takes part in uint8 wraps around before the operation, -1 to 255, since the loop computes in int64.
+/// One that takes part in float16 is rounded only where it is compared (0.1 equals a tensor's 0.1): arithmetic has it
+/// in full precision, as PyTorch's.
+static bool rounds_single_values(const Pointwise& formula, Dtype compute) {
+  return compute != computing_dtype(compute) && (is_integral(compute) || (formula.predicate && is_floating(compute)));
+}
+
+/// Integers beyond the range of float16 are infinite where they are compared with it.
+static Tensor rounded_to(const Tensor& operand, Dtype dtype) {
+  if (operand.dtype() == dtype || operand.numel() == 1) return operand;
+  Tensor rounded = empty(operand.sizes(), dtype);
+  copy_elements(operand, rounded);
+  return rounded;
+}
+
 /// Two small tensors of the same shape, row-major, in the dtype of the loop: what programs that are not bound by
 /// arithmetic call all the time. Undefined if it is anything else.
 static Tensor evaluate_small_pair(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute,
@@ -319,10 +334,19 @@ Tensor evaluate(const Pointwise& formula, std::span<const Tensor> operands, Dtyp
     for (size_t i = 0; i < operands.size(); ++i) separate[i] = apart_from(operands[i], out);
     operands = {separate.data(), operands.size()};
   }
+  if (formula.predicate && is_floating(compute) && compute != call.computing) {
+    for (size_t i = 0; i < operands.size(); ++i) separate[i] = rounded_to(operands[i], compute);
+    operands = {separate.data(), operands.size()};
+  }
   for (int i = 0; i < call.operands; ++i) {
     const Tensor& operand = operands[i];
-    call.scalar[i] = operand.numel() == 1 && (out.numel() > 1 || operand.dtype() != call.computing);
-    if (call.scalar[i]) converter(operand.dtype(), call.computing)(operand.bytes(), 0, call.scalars[i].bytes, 0, 1);
+    bool narrows = rounds_single_values(formula, compute) && operand.dtype() != compute;
+    call.scalar[i] = operand.numel() == 1 && (out.numel() > 1 || operand.dtype() != call.computing || narrows);
+    if (!call.scalar[i]) continue;
+    Value value;
+    Dtype dtype = narrows ? compute : operand.dtype();
+    converter(operand.dtype(), dtype)(operand.bytes(), 0, value.bytes, 0, 1);
+    converter(dtype, call.computing)(value.bytes, 0, call.scalars[i].bytes, 0, 1);
   }
   if (runs_flat(call, operands, out))
     run_flat(call, operands, out);

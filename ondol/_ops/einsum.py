@@ -143,6 +143,7 @@ def _ellipsis_ndim(subscripts: list[list[str]], operands: list[Tensor]) -> int:
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
                 f"({operand.dim()}) for operand {at}{'' if covered > 0 else ' and no ellipsis can make up for it'}"
+                f": '{''.join(items)}' for a tensor of shape {list(operand.shape)}"
             )
         most = max(most, covered)
     return most
@@ -187,7 +188,8 @@ def _sizes(labels: list[list[Label]], operands: list[Tensor]) -> dict[Label, int
                 sizes[label] = size
             elif size not in (1, sizes[label]):
                 raise RuntimeError(f"einsum(): subscript {label} has size {size} for operand {at} which does not "
-                                   f"broadcast with previously seen size {sizes[label]}")  # fmt: skip
+                                   f"broadcast with previously seen size {sizes[label]} (operands of shapes "
+                                   f"{', '.join(str(list(one.shape)) for one in operands)})")  # fmt: skip
     return sizes
 
 

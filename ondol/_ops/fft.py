@@ -320,7 +320,7 @@ def fftfreq(
     """
     bins = ondol.arange(n, dtype=dtype or ondol.get_default_dtype(), device=device)
     bins = ondol.where(bins >= (n + 1) // 2, bins - n, bins)
-    return (bins * (1.0 / (n * d))).requires_grad_(requires_grad)
+    return (bins / (n * d)).requires_grad_(requires_grad)
 
 
 @operation(namespace="fft")
@@ -330,4 +330,4 @@ def rfftfreq(
 ) -> Tensor:  # fmt: skip
     """The frequencies of the bins of `rfft`: 0, 1, ..., n // 2 over n d."""
     bins = ondol.arange(n // 2 + 1, dtype=dtype or ondol.get_default_dtype(), device=device)
-    return (bins * (1.0 / (n * d))).requires_grad_(requires_grad)
+    return (bins / (n * d)).requires_grad_(requires_grad)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import ondol
 from ondol import Tensor
 from ondol._examples import of_all_examples
 from ondol._ops.checks import is_inexact
+from ondol._ops.host import to_numpy
 
 
 class LinAlgError(RuntimeError):
@@ -64,3 +67,18 @@ def raise_if_failed(info: Any, name: str, what: str, *, batched: bool) -> None:
     first = int(flat.nonzero()[0, 0])
     place = f"(Batch element {first}): " if batched else ""
     raise LinAlgError(f"{name}: {place}{what.format(int(flat[first]))}")
+
+
+def finite_array(matrices: Tensor, name: str) -> Any:
+    """As NumPy's array. LinAlgError if an element is NaN or infinite, with which LAPACK's iterations may never end."""
+    array = to_numpy(matrices)
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = ""
+        if array.ndim > 2:
+            place = f"(Batch element {int(np.flatnonzero(~finite.all(axis=(-2, -1)).reshape(-1))[0])}): "
+        raise LinAlgError(
+            f"{name}: {place}The algorithm failed to converge because the input matrix contained non-finite values. "
+            "Look for them with isfinite()."
+        )
+    return array

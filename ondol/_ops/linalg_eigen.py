@@ -11,7 +11,7 @@ from ondol import Tensor
 from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, complex_dtype
 from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square
+from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square, finite_array
 from ondol._ops.registry import operation
 
 
@@ -39,7 +39,7 @@ class _HermitianEigen(ondol.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, uplo: str) -> tuple[Tensor, Tensor]:
         try:
-            values, vectors = np.linalg.eigh(to_numpy(a), uplo)
+            values, vectors = np.linalg.eigh(finite_array(a, "linalg.eigh"), uplo)
         except np.linalg.LinAlgError as error:
             raise LinAlgError(f"linalg.eigh: The algorithm failed to converge: {error}") from error
         values, vectors = to_tensor(values, a), to_tensor(vectors, a)
@@ -151,7 +151,7 @@ class _SingularValues(ondol.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
         try:
-            u, s, vh = np.linalg.svd(to_numpy(a), full_matrices=full)
+            u, s, vh = np.linalg.svd(finite_array(a, "linalg.svd"), full_matrices=full)
         except np.linalg.LinAlgError as error:
             raise LinAlgError(f"linalg.svd: The algorithm failed to converge: {error}") from error
         u, s, vh = to_tensor(u, a), to_tensor(s, a), to_tensor(vh, a)

@@ -67,8 +67,13 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) 
     return linalg_lu.lu_solve(LU_data, LU_pivots, b)
 
 
+_MOST_ITERATIONS = 10_000  # more would seem to hang
+
+
 def _random_range(A: Tensor, columns: int, niter: int) -> Tensor:
     """An orthonormal basis of nearly the range of A (Halko, Martinsson & Tropp 2011, algorithm 4.4)."""
+    if niter > _MOST_ITERATIONS:
+        raise NotImplementedError(f"niter={niter}: at most {_MOST_ITERATIONS} iterations; a few are usually enough")
     probe = ondol.randn(A.shape[-1], columns, dtype=A.dtype, device=A.device)
     basis = linalg_orthogonal.qr(ondol.matmul(A, probe)).Q
     for _ in range(niter):

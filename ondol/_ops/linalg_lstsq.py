@@ -11,7 +11,7 @@ from ondol import Tensor
 from ondol._native import nn as _nn
 from ondol._ops.checks import adjoint, real_dtype
 from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch
+from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, finite_array
 from ondol._ops.linalg_eigen import eigvalsh, svdvals
 from ondol._ops.registry import operation
 
@@ -42,7 +42,7 @@ class _PseudoInverse(ondol.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, tolerance: Tensor, hermitian: bool) -> Tensor:
-        matrices, cut = to_numpy(a), to_numpy(tolerance)
+        matrices, cut = finite_array(a, "linalg.pinv"), to_numpy(tolerance)
         if hermitian:
             values, left = np.linalg.eigh(matrices)
             right = np.conj(np.swapaxes(left, -1, -2))

@@ -9,7 +9,7 @@ import numpy as np
 import ondol
 from ondol import Tensor
 from ondol._examples import batch_of_matrices, of_all_examples, one_example_at_a_time
-from ondol._ops.checks import adjoint, element_count
+from ondol._ops.checks import adjoint, element_count, wrap_dims
 from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import (
     check_inexact,
@@ -200,6 +200,8 @@ class _Determinant(ondol.autograd.Function):
 
 def _adjugate_adjoint(a: np.ndarray) -> np.ndarray:
     """adj(A)ᴴ = conj(det(U) det(Vᴴ)) U diag(products of the other singular values) Vᴴ, for any A = U S Vᴴ."""
+    if not np.isfinite(a).all():
+        return np.full_like(a, np.nan)
     u, s, vh = np.linalg.svd(a)
     ones = np.ones_like(s[..., :1])
     before = np.concatenate([ones, np.cumprod(s, -1)[..., :-1]], -1)
@@ -279,7 +281,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:
     """X with `tensordot(A, X, X.ndim) = B`; `dims` of A are moved to its end first."""
     if dims is not None:
-        moved = [dim % A.dim() for dim in dims]
+        moved = wrap_dims(dims, A.dim())
         A = A.permute([*(dim for dim in range(A.dim()) if dim not in moved), *moved])
     shape = list(A.shape[B.dim() :])
     if element_count(shape) != element_count(A.shape[: B.dim()]):

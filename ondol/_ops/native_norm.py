@@ -52,6 +52,8 @@ def native_group_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
 ) -> Statistics:
     """(result, mean, 1/deviation) of `ondol.nn.functional.group_norm`; the statistics are (N, group)."""
+    if group <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {group}")
     if C % group:
         raise RuntimeError(
             f"Expected number of channels in input to be divisible by num_groups, but got C={C}, {group} groups"
@@ -72,6 +74,12 @@ def native_batch_norm(
     In training, running statistics move towards those of the batch by `momentum`, in place.
     """
     channels = [1, input.shape[1]] + [1] * (input.dim() - 2)
+    for name, values in (("running_mean", running_mean), ("running_var", running_var)):
+        if values is not None and (values.shape != (input.shape[1],) or not values.is_floating_point()):
+            raise RuntimeError(
+                f"{name} should contain {input.shape[1]} elements not {values.numel()}: it has dtype {values.dtype} "
+                f"and shape {list(values.shape)}, for an input of shape {list(input.shape)}"
+            )
     wide = _wide(input)
     if not training:
         if running_mean is None or running_var is None:
@@ -86,6 +94,7 @@ def native_batch_norm(
     result, mean, inverse_deviation = _normalised(wide, dims, eps)
     mean, inverse_deviation = mean.reshape(-1), inverse_deviation.reshape(-1)
     kept = input.dtype if weight is None else weight.dtype
+    result = _affine(result, weight, bias, channels).to(input.dtype)
     with ondol.no_grad():
         if running_mean is not None:
             running_mean.copy_((1 - momentum) * running_mean + momentum * mean.to(kept))
@@ -93,4 +102,4 @@ def native_batch_norm(
             count = element_count(input.shape[dim] for dim in dims)
             unbiased = ((inverse_deviation**-2 - eps) * count).to(kept) / max(count - 1, 1)
             running_var.copy_((1 - momentum) * running_var + momentum * unbiased)
-    return _affine(result, weight, bias, channels).to(input.dtype), mean.to(kept), inverse_deviation.to(kept)
+    return result, mean.to(kept), inverse_deviation.to(kept)

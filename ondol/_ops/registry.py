@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import ondol
 from ondol._ops import exports
+from ondol._ops.clear_errors import with_clear_errors
 
 
 class Operation(NamedTuple):
@@ -50,7 +51,7 @@ def operation(
     """
 
     def register(body: Callable) -> Callable:
-        public = _public(body, takes_out="out" in (body.__kwdefaults__ or {}))
+        public = _public(with_clear_errors(body), takes_out="out" in (body.__kwdefaults__ or {}))
         module = body.__module__.rpartition(".")[2]
         OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
         scope = body.__globals__
@@ -84,12 +85,21 @@ def _public(body: Callable, takes_out: bool) -> Callable:
 
 
 def store(result: Any, out: Any, name: str) -> Any:
-    """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those."""
-    if isinstance(result, tuple):
-        if not isinstance(out, (tuple, list)) or len(out) != len(result):
-            raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
-        stored = [store(one, place, name) for one, place in zip(result, out)]
-        return type(result)(stored)
+    """Put a result, or each of a tuple of results, into the tensors given as `out=` and return those.
+
+    Nothing is written before all of them are found to fit.
+    """
+    if not isinstance(result, tuple):
+        _check_place(result, out, name)
+        return _put(result, out)
+    if not isinstance(out, (tuple, list)) or len(out) != len(result):
+        raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
+    for one, place in zip(result, out):
+        _check_place(one, place, name)
+    return type(result)([_put(one, place) for one, place in zip(result, out)])
+
+
+def _check_place(result: Any, out: Any, name: str) -> None:
     if not isinstance(out, ondol.Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if ondol.is_grad_enabled() and (result.requires_grad or out.requires_grad):
@@ -98,6 +108,14 @@ def store(result: Any, out: Any, name: str) -> Any:
             "but one of the arguments requires grad."
         )
     check_castable(result.dtype, out.dtype)
+    if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride())) and out.shape == result.shape:
+        raise RuntimeError(
+            f"{name}(): unsupported operation: more than one element of the written-to tensor 'out' refers to a single "
+            "memory location. Please clone() the tensor before performing the operation."
+        )
+
+
+def _put(result: Any, out: Any) -> Any:
     if out.shape != result.shape:
         out.resize_(result.shape)
     return out.copy_(result)

@@ -15,12 +15,16 @@ from ondol._ops.special_pointwise import two_tensors
 Step = Callable[[Tensor, int, Tensor, Tensor], Tensor]
 """(x, k, p[k], p[k - 1]) → p[k + 1]"""
 
+_HIGHEST_DEGREE = 1_000_000  # the recurrence takes a step for each: more would seem to hang
+
 
 def _polynomial(input: Any, n: Any, first: Callable[[Tensor], Tensor], step: Step, name: str) -> Tensor:
     """p[n](x), element by element: 1 for n = 0, `first(x)` for n = 1, 0 for negative n."""
     x, degree = two_tensors(input, n, name)
     degree = degree.detach().trunc()
     highest = int(np.nan_to_num(float(degree.max()))) if degree.numel() else -1
+    if highest > _HIGHEST_DEGREE:
+        raise NotImplementedError(f"{name}(): a polynomial of degree {highest}; at most {_HIGHEST_DEGREE} is supported")
     result = ondol.zeros_like(x) * x
     previous, current = ondol.ones_like(x), first(x)
     for k in range(highest + 1):

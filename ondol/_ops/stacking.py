@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 import ondol
 from ondol import Tensor
@@ -122,6 +126,8 @@ def tensor_split(
     if isinstance(where, int):
         if where <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {where}")
+        if where > size + 2**24:
+            raise ondol.OutOfMemoryError(f"tensor_split(): {where} parts of size {size}, nearly all of them empty")
         small, larger = divmod(size, where)
         cuts = [at * small + min(at, larger) for at in range(1, where)]
     else:
@@ -218,17 +224,20 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     >>> ondol.combinations(ondol.tensor([1, 2, 3])).tolist()
     [[1, 2], [1, 3], [2, 3]]
     """
-    import itertools
-
     if input.dim() != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return ondol.empty(0, dtype=input.dtype, device=input.device)
+    length = input.shape[0]
+    count = math.comb(length + r - 1, r) if with_replacement and length else math.comb(length, r)
+    if count * r >= 2**56:
+        raise ondol.OutOfMemoryError(f"combinations(): {count} combinations of {r} elements do not fit in memory")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    index = list(choose(range(input.shape[0]), r))
-    return input[ondol.tensor(index, dtype=ondol.int64, device=input.device).reshape(len(index), r)]
+    positions = itertools.chain.from_iterable(choose(range(length), r))
+    index = ondol.from_numpy(np.fromiter(positions, dtype=np.int64, count=count * r))
+    return input[index.reshape(count, r)]
 
 
 @operation

@@ -105,7 +105,12 @@ def _redraw_normals(
 def _thin_out_uniforms(
     tensor: ondol.Tensor, mean: float, std: float, a: float, b: float, generator: ondol.Generator | None
 ) -> ondol.Tensor:
-    highest = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2  # log density at its peak in [a, b]
+    peak = max(a, min(mean, b))
+    distance = (peak - mean) / std
+    highest = -0.5 * distance * distance  # log density at the peak
+    # Of numbers much further away than the density reaches none would ever be kept.
+    reach = 1e4 * abs(std) / max(1.0, abs(distance))
+    a, b = max(a, peak - reach), min(b, peak + reach)
 
     def draw() -> tuple[ondol.Tensor, ondol.Tensor]:
         values = ondol.empty_like(tensor).uniform_(a, b, generator=generator)

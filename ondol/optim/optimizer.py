@@ -140,7 +140,10 @@ class Optimizer:
         self.param_groups: list[Group] = []
         groups: list[Any] = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError(
+                f"optimizer got an empty parameter list: {type(self).__name__} has nothing to learn. Does the model "
+                "have parameters, and was an iterator such as model.parameters() used up before?"
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -246,7 +249,10 @@ class Optimizer:
             if not isinstance(p, ondol.Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
             if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
-                raise ValueError("can't optimize a non-leaf Tensor")
+                raise ValueError(
+                    f"can't optimize a non-leaf Tensor: one of shape {list(p.shape)} was computed by "
+                    f"{p.grad_fn.name()}; pass what it was computed from, or a copy, p.detach().requires_grad_()"
+                )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")

@@ -1,4 +1,4 @@
-"""Random calls of all native operations for some seconds; under the sanitizers too."""
+"""Random calls of every public operator for some seconds; under the sanitizers too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "fuzz_operations.py"
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "fuzz"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")

@@ -14,7 +14,7 @@ from ondol._ops import exports, registry
 FAMILIES = sorted(
     path.stem
     for path in pathlib.Path(registry.__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "exports", "registry")
+    if path.stem not in ("__init__", "clear_errors", "exports", "registry")
 )
 
 

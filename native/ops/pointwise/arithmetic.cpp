@@ -44,11 +44,16 @@ void add_arithmetic(FormulaKernels& kernels) {
 namespace ondol {
 
 static void refuse_bool(const char* operation, const Tensor& a, const Tensor& b) {
-  if (a.dtype() == Dtype::Bool && b.dtype() == Dtype::Bool)
+  bool first = a.dtype() == Dtype::Bool, second = b.dtype() == Dtype::Bool;
+  if (first && second)
     runtime_error(
         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-        "operator "
-        "instead. (",
+        "operator instead. (",
+        operation, ")");
+  if (first || second)
+    runtime_error(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+        "the `~` or `logical_not()` operator instead; to count with it, convert it first, for example with `.int()`. (",
         operation, ")");
 }
 

@@ -90,22 +90,26 @@ void add_integer(FormulaKernels& kernels) {
 
 namespace ondol {
 
-/// Reads the divisor without a pointwise operation, which would take the target of an in-place division for its own.
-static void refuse_zero(const Tensor& divisor, Dtype dtype) {
+/// Of the divisor in the dtype of the result: 256 is 0 in uint8. Reads it without a pointwise operation, which would take
+/// the target of an in-place division for its own.
+static void refuse_zero(const char* operation, const Tensor& divisor, Dtype dtype) {
   if (!is_integral(dtype)) return;
   NoGrad silent;
-  Tensor whole = contiguous(to_dtype(detach(divisor), Dtype::I64));
+  Tensor whole = contiguous(to_dtype(to_dtype(detach(divisor), dtype), Dtype::I64));
   const auto* first = whole.data<int64_t>();
   const auto* last = first + whole.numel();
-  if (std::find(first, last, 0) != last) runtime_error("ZeroDivisionError");
+  if (std::find(first, last, 0) != last)
+    runtime_error("ZeroDivisionError: ", operation, " by 0 in ", torch_name(dtype), ", which has no infinity");
 }
 
 static Tensor divide_whole(const Pointwise& f, const Tensor& a, const Tensor& b) {
+  Tensor target = ResultTarget::take();  // before the comparison with 0 would take it
   const Tensor operands[] = {a, b};
-  Dtype dtype = promote(operands);
+  Dtype dtype = promote(operands), result = dtype == Dtype::Bool ? Dtype::I64 : dtype;
   if (is_complex(dtype)) runtime_error(f.name, " does not support complex inputs.");
-  refuse_zero(b, dtype);
-  return evaluate_result(f, operands, dtype, dtype == Dtype::Bool ? Dtype::I64 : dtype);
+  refuse_zero(f.name, b, dtype);
+  check_castable(result, target);
+  return evaluate(f, operands, dtype, result, target);
 }
 
 /// The result is constant between jumps: its derivative is zero.

@@ -3,6 +3,7 @@
 // What the files of this folder share: from operands to a result, promotion included.
 
 #include "ops/functions.h"
+#include "ops/in_place.h"
 #include "ops/registry.h"
 #include "tensor/pointwise.h"
 
@@ -39,14 +40,17 @@ Pointwise with_complex(Pointwise formula, F function) {
   return formula;
 }
 
+/// Whether a result may be written into the tensor that an in-place call is changing, if there is one.
+inline void check_castable(Dtype result, const Tensor& target) {
+  if (target.defined() && !can_cast(result, target.dtype())) refuse_cast(result, target.dtype());
+}
+
 /// Evaluates into fresh memory, or into the tensor that an in-place call is changing.
 inline Tensor evaluate_result(const Pointwise& formula, std::span<const Tensor> operands, Dtype compute, Dtype result,
                               const double* parameters = nullptr) {
   Tensor target = ResultTarget::take();
   if (formula.predicate) result = Dtype::Bool;
-  if (target.defined() && !can_cast(result, target.dtype()))
-    runtime_error("result type ", torch_name(result), " can't be cast to the desired output type ",
-                  torch_name(target.dtype()));
+  check_castable(result, target);
   return evaluate(formula, operands, compute, result, target, parameters);
 }
 

@@ -150,6 +150,7 @@ def multi_margin_loss(
     y = target.reshape(-1)
     if y.numel() != x.size(0):
         raise RuntimeError(f"inconsistent target size, expected {[x.size(0)]} but got {list(target.shape)}")
+    _check_class_indices("multi_margin_loss", y)
     known = of_all_examples(y)
     if known.numel() and not (int(known.min()) >= 0 and int(known.max()) < x.size(1)):
         raise RuntimeError("multi_margin_loss: target out of range")
@@ -160,6 +161,14 @@ def multi_margin_loss(
         loss = loss * weight[y].unsqueeze(1)
     loss = loss.scatter(1, y.unsqueeze(1), 0.0).sum(1) / x.size(1)
     return reduced(loss.squeeze(0) if single and target.dim() == 0 else loss, reduction)
+
+
+def _check_class_indices(name: str, target: ondol.Tensor) -> None:
+    if target.dtype != ondol.int64:
+        raise RuntimeError(
+            f"{name}: expected scalar type Long but found {str(target.dtype).removeprefix('torch.')}: the target holds "
+            "indices of classes, convert it with .long()"
+        )
 
 
 def multilabel_margin_loss(

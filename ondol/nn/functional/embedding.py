@@ -49,17 +49,20 @@ def embedding(
     Raises:
         AssertionError: if `padding_idx` is no row.
     """
-    padding_idx = -1 if padding_idx is None else _row("Padding_idx must be within num_embeddings", padding_idx, weight)
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        padding_idx = _row("Padding_idx must be within num_embeddings", padding_idx, weight, AssertionError)
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
     rows = _nn.embedding(weight, input, padding_idx, False, sparse)
     return _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows)) if scale_grad_by_freq else rows
 
 
-def _row(complaint: str, index: int, weight: ondol.Tensor) -> int:
+def _row(complaint: str, index: int, weight: ondol.Tensor, error: type[Exception]) -> int:
     rows = weight.size(0)
     if not -rows <= index < rows:
-        raise AssertionError(f"{complaint}: got {index} for {rows} rows")
+        raise error(f"{complaint}: got {index} for {rows} rows")
     return index % rows
 
 
@@ -133,7 +136,7 @@ def pool_bags(
     """`embedding_bag`, with what its backward pass would keep."""
     _check_bags(input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
     if padding_idx is not None:
-        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight)
+        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight, RuntimeError)
     if input.dim() == 2:
         bags, bag_of = input.size(0), ondol.arange(input.size(0)).repeat_interleave(input.size(1))
         input = input.reshape(-1)

@@ -229,7 +229,11 @@ def binary_cross_entropy(
         )
     known = of_all_examples(input)
     if known.numel() and not bool(((known >= 0) & (known <= 1)).all()):
-        raise RuntimeError("all elements of input should be between 0 and 1")
+        outside = known.detach()[~((known >= 0) & (known <= 1))]
+        raise RuntimeError(
+            f"all elements of input should be between 0 and 1, but one is {outside[0].item():g}: "
+            "binary_cross_entropy takes probabilities; for other numbers use binary_cross_entropy_with_logits"
+        )
     loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
     if weight is not None:
         loss = loss * weight

@@ -38,7 +38,10 @@ def batch_norm(
 
 def _check_more_than_one_value(size: Sequence[int], others: Sequence[int]) -> None:
     if math.prod(others) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}: "
+            "a single value has no variance; use larger batches (drop_last=True in the DataLoader), or eval()"
+        )
 
 
 def instance_norm(
