@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
-from ondol import Tensor
+from ondol import Tensor, _native
 from ondol._ops.checks import complex_dtype, floating, wrap_dim, wrap_dims
 from ondol._ops.registry import operation
 
@@ -96,7 +96,7 @@ def _complex_transform(input: Tensor, s: Any, dim: Any, norm: str | None, forwar
     if not dims:
         return input.clone()
     signal = resized(input, dims, _sizes(input, dims, sizes))
-    return ondol._fft_c2c(signal, dims, _factor(_norm(norm), forward), forward)
+    return _native._fft_c2c(signal, dims, _factor(_norm(norm), forward), forward)
 
 
 def _real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str) -> Tensor:
@@ -104,7 +104,7 @@ def _real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str) -> Te
     dims, sizes = _axes(input, s, dim)
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    return ondol._fft_r2c(resized(input, dims, _sizes(input, dims, sizes)), dims, _factor(norm, True), True)
+    return _native._fft_r2c(resized(input, dims, _sizes(input, dims, sizes)), dims, _factor(norm, True), True)
 
 
 def _to_real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str, conjugate: bool = False) -> Tensor:
@@ -117,7 +117,7 @@ def _to_real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str, co
         size = 2 * (input.shape[dims[-1]] - 1)
         _check_size(size)
     half = resized(input, dims, [*_sizes(input, dims[:-1], sizes[:-1]), size // 2 + 1])
-    return ondol._fft_c2r(half.conj() if conjugate else half, dims, _factor(norm, False), size)
+    return _native._fft_c2r(half.conj() if conjugate else half, dims, _factor(norm, False), size)
 
 
 @operation(namespace="fft")
