@@ -39,8 +39,8 @@ Root root_of_unity(int64_t k, int64_t n) {
   }
 }
 
-/// The factors of n in the order of the passes, none if a prime one is too large. Fours come first: they and twos have
-/// passes with whole vectors for few interleaved signals. The rest is in the largest powers of two.
+/// The factors of n in the order of the passes, none if a prime one is too large. Fours come first, since they have
+/// passes with whole vectors for few interleaved signals, and the other powers of two last.
 std::vector<int64_t> factorize(int64_t n) {
   int twos = 0;
   for (; n % 2 == 0; n /= 2) ++twos;
@@ -52,7 +52,7 @@ std::vector<int64_t> factorize(int64_t n) {
   std::vector<int64_t> rest;
   for (; twos > 4 || twos == 3; twos -= 3) rest.push_back(8);
   for (; twos >= 2; twos -= 2) rest.push_back(4);
-  if (twos == 1) factors.push_back(2);
+  if (twos == 1) rest.push_back(2);
   factors.insert(factors.end(), odd.begin(), odd.end());
   factors.insert(factors.end(), rest.begin(), rest.end());
   return factors;

@@ -8,8 +8,8 @@
 
 namespace ondol::kernel {
 
-/// One pass of Stockham's transform (Van Loan, Computational Frameworks for the FFT, 1992, section 1.7): `m` butterflies
-/// of `radix` points for each of `stride` interleaved signals.
+/// One pass of Stockham's transform (Van Loan, Computational Frameworks for the FFT, 1992, section 1.7): `m`
+/// butterflies of `radix` points for each of `stride` interleaved signals.
 template <class T>
 struct FftStage {
   int64_t radix;

@@ -16,7 +16,7 @@ inline constexpr int64_t grain = 1 << 13;  // points for which another thread is
 /// Whether all passes over a single line work on whole vectors.
 template <class T>
 bool fills_vectors_alone(const FftPlan<T>& plan) {
-  return !plan.convolution && plan.n % (4 * lanes<T>) == 0;
+  return is_framed_by_twos(plan) && plan.n % (4 * lanes<T>) == 0;
 }
 
 /// Runs task(workspace, first line, x, y) for every block of `width` lines.
@@ -42,70 +42,72 @@ int64_t block_width(const FftPlan<T>& plan, const FftLines<T>& lines, bool adjac
   return few || (adjacent && fills_vectors_alone(plan)) ? 1 : lanes<T>;
 }
 
+template <bool back, class T>
+void complex_to_complex(const FftPlan<T>& plan, const FftLines<T>& lines, T scale) {
+  const bool adjacent = lines.x_stride == 2 && lines.y_stride == 2, through = is_framed_by_twos(plan);
+  const int64_t width = block_width(plan, lines, adjacent);
+  each_block(lines, workspace_points(plan), width, [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
+    x.step = lines.x_stride;
+    y.step = lines.y_stride;
+    x.part = y.part = 1;
+    if (through && width == 1 && adjacent)
+      return transform_through(plan, width, PairSource<T, back>{x.at[0]}, PairSink<T, back>{y.at[0], scale}, workspace);
+    if (through && x.layout() == Layout::Columns && y.layout() == Layout::Columns)
+      return transform_through(plan, width, ColumnSource<T, back>{x.at[0], x.step},
+                               ColumnSink<T, back>{y.at[0], y.step, scale}, workspace);
+    Split<T> line = workspace.first(), other = workspace.second();
+    load_block(x, plan.n, width, back ? line.exchanged() : line);
+    transform(plan, width, line, other);
+    store_block(back ? line.exchanged() : line, plan.n, width, scale, y);
+  });
+}
 template <class T>
 void complex_to_complex(const FftPlan<T>& plan, const FftLines<T>& lines, bool forward, T scale) {
-  const bool adjacent = lines.x_stride == 2 && lines.y_stride == 2, back = !forward;
-  const int64_t width = block_width(plan, lines, adjacent);
-  const bool through = !plan.convolution && plan.n > 1;
-  each_block(lines, workspace_points(plan), width,
-             [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
-               x.step = lines.x_stride;
-               y.step = lines.y_stride;
-               x.part = y.part = 1;
-               if (through && width == 1 && adjacent)
-                 return transform_through(plan, width, PairSource<T>{x.at[0], back},
-                                          PairSink<T>{y.at[0], back, scale}, workspace);
-               if (through && x.layout() == Layout::Columns && y.layout() == Layout::Columns)
-                 return transform_through(plan, width, ColumnSource<T>{x.at[0], x.step, back},
-                                          ColumnSink<T>{y.at[0], y.step, back, scale}, workspace);
-               Split<T> line = workspace.first(), other = workspace.second();
-               load_block(x, plan.n, width, back ? line.exchanged() : line);
-               transform(plan, width, line, other);
-               store_block(back ? line.exchanged() : line, plan.n, width, scale, y);
-             });
+  if (forward)
+    complex_to_complex<false>(plan, lines, scale);
+  else
+    complex_to_complex<true>(plan, lines, scale);
 }
 
 /// Of odd length: as complex numbers.
 template <class T>
 void odd_real_to_complex(const FftPlan<T>& plan, const FftLines<T>& lines, T scale, T outer) {
   const int64_t width = block_width(plan, lines, false);
-  each_block(lines, workspace_points(plan), width,
-             [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
-               x.step = lines.x_stride;
-               x.part = 0;
-               y.step = lines.y_stride;
-               y.part = 1;
-               Split<T> line = workspace.first(), other = workspace.second();
-               load_block(x, plan.n, width, line);
-               for (int64_t i = 0; i < plan.n * width; ++i) line.im[i] = T(0);
-               transform(plan, width, line, other);
-               for (int64_t i = 0; i < width; ++i) line.re[i] *= outer, line.im[i] = T(0);
-               store_block(line, plan.n / 2 + 1, width, scale, y);
-             });
+  each_block(lines, workspace_points(plan), width, [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
+    x.step = lines.x_stride;
+    x.part = 0;
+    y.step = lines.y_stride;
+    y.part = 1;
+    Split<T> line = workspace.first(), other = workspace.second();
+    load_block(x, plan.n, width, line);
+    for (int64_t i = 0; i < plan.n * width; ++i) line.im[i] = T(0);
+    transform(plan, width, line, other);
+    for (int64_t i = 0; i < width; ++i) line.re[i] *= outer, line.im[i] = T(0);
+    store_block(line, plan.n / 2 + 1, width, scale, y);
+  });
 }
 
 template <class T>
 void odd_complex_to_real(const FftPlan<T>& plan, const FftLines<T>& lines, T scale, T outer) {
   const int64_t width = block_width(plan, lines, false), half = plan.n / 2;
-  each_block(lines, workspace_points(plan), width,
-             [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
-               x.step = lines.x_stride;
-               x.part = 1;
-               y.step = lines.y_stride;
-               y.part = 0;
-               Split<T> line = workspace.first(), other = workspace.second();
-               load_block(x, half + 1, width, line);
-               for (int64_t i = 0; i < width; ++i) line.re[i] *= outer, line.im[i] = T(0);
-               for (int64_t k = 1; k <= half; ++k)
-                 for (int64_t i = 0; i < width; ++i) {
-                   line.re[(plan.n - k) * width + i] = line.re[k * width + i];
-                   line.im[(plan.n - k) * width + i] = -line.im[k * width + i];
-                 }
-               // Backward: the parts are exchanged, so the real numbers are the second ones.
-               Split<T> exchanged = line.exchanged(), rest = other.exchanged();
-               transform(plan, width, exchanged, rest);
-               store_block(Split<T>{exchanged.im, exchanged.im}, plan.n, width, scale, y);
-             });
+  each_block(lines, workspace_points(plan), width, [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
+    x.step = lines.x_stride;
+    x.part = 1;
+    y.step = lines.y_stride;
+    y.part = 0;
+    Split<T> line = workspace.first(), other = workspace.second();
+    load_block(x, half + 1, width, line);
+    for (int64_t i = 0; i < width; ++i) line.re[i] *= outer, line.im[i] = T(0);
+    for (int64_t k = 1; k <= half; ++k)
+      for (int64_t i = 0; i < width; ++i) {
+        line.re[(plan.n - k) * width + i] = line.re[k * width + i];
+        line.im[(plan.n - k) * width + i] = -line.im[k * width + i];
+      }
+    // Backward: the parts are exchanged, so the real numbers are the second ones.
+    Split<T> exchanged = line.exchanged(), rest = other.exchanged();
+    transform(plan, width, exchanged, rest);
+    store_block(Split<T>{exchanged.im, exchanged.im}, plan.n, width, scale, y);
+  });
 }
 
 template <class T>
@@ -125,8 +127,8 @@ void real_to_complex(const FftRealPlan<T>& real, const FftLines<T>& lines, T sca
                y.step = lines.y_stride;
                y.part = 1;
                if (direct) {
-                 Split<T> line = transform_from(plan, width, PairSource<T>{x.at[0], false}, workspace);
-                 return real_forward(real, width, line, outer, PairSink<T>{y.at[0], false, scale});
+                 Split<T> line = transform_from(plan, width, PairSource<T, false>{x.at[0]}, workspace);
+                 return real_forward(real, width, line, outer, PairSink<T, false>{y.at[0], scale});
                }
                Split<T> line = workspace.first(), other = workspace.second();
                load_block(x, h, width, line);
@@ -145,24 +147,23 @@ void complex_to_real(const FftRealPlan<T>& real, const FftLines<T>& lines, T sca
   const bool adjacent = lines.x_stride == 2 && lines.y_stride == 1;
   const int64_t width = block_width(plan, lines, adjacent), h = plan.n;
   const bool direct = adjacent && width == 1 && fills_vectors_alone(plan);
-  each_block(lines, workspace_points(plan, 1), width,
-             [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
-               x.step = lines.x_stride;
-               x.part = 1;
-               y.step = 2 * lines.y_stride;
-               y.part = lines.y_stride;
-               Split<T> spectrum = workspace.second(), line = workspace.first();
-               if (direct) {
-                 real_backward(real, width, PairSource<T>{x.at[0], false}, outer, line);
-                 return transform_to(plan, width, line.exchanged(), spectrum.exchanged(),
-                                     PairSink<T>{y.at[0], true, scale});
-               }
-               load_block(x, h + 1, width, spectrum);
-               real_backward(real, width, spectrum, outer, line);
-               Split<T> exchanged = line.exchanged(), other = spectrum.exchanged();
-               transform(plan, width, exchanged, other);
-               store_block(exchanged.exchanged(), h, width, scale, y);
-             });
+  each_block(
+      lines, workspace_points(plan, 1), width, [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
+        x.step = lines.x_stride;
+        x.part = 1;
+        y.step = 2 * lines.y_stride;
+        y.part = lines.y_stride;
+        Split<T> spectrum = workspace.second(), line = workspace.first();
+        if (direct) {
+          real_backward(real, width, PairSource<T, false>{x.at[0]}, outer, line);
+          return transform_to(plan, width, line.exchanged(), spectrum.exchanged(), PairSink<T, true>{y.at[0], scale});
+        }
+        load_block(x, h + 1, width, spectrum);
+        real_backward(real, width, spectrum, outer, line);
+        Split<T> exchanged = line.exchanged(), other = spectrum.exchanged();
+        transform(plan, width, exchanged, other);
+        store_block(exchanged.exchanged(), h, width, scale, y);
+      });
 }
 
 template <class T>

@@ -63,7 +63,8 @@ void store_scattered(Split<T> from, int64_t first, int64_t n, int64_t width, T s
   }
 }
 
-/// n elements of each line of a block, those of one place side by side: `width` is one or as many as a vector has lanes.
+/// n elements of each line of a block, those of one place side by side: `width` is one or as many as a vector has
+/// lanes.
 template <class T>
 void load_block(const Block<const T>& from, int64_t n, int64_t width, Split<T> to) {
   using V = Vec<T>;

@@ -7,14 +7,14 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 
 template <class V>
-inline void transform_2(Pair<V>& a, Pair<V>& b) {
+[[gnu::always_inline]] inline void transform_2(Pair<V>& a, Pair<V>& b) {
   Pair<V> sum = a + b;
   b = a - b;
   a = sum;
 }
 
 template <class V>
-inline void transform_4(Pair<V>& a, Pair<V>& b, Pair<V>& c, Pair<V>& d) {
+[[gnu::always_inline]] inline void transform_4(Pair<V>& a, Pair<V>& b, Pair<V>& c, Pair<V>& d) {
   Pair<V> even = a + c, even_difference = a - c, odd = b + d, turned = times_minus_i(b - d);
   a = even + odd;
   b = even_difference + turned;
@@ -34,7 +34,7 @@ template <class V>
 using NumberIn = decltype(number_in<V>());
 
 template <class V>
-inline void transform_8(Pair<V> (&x)[8]) {
+[[gnu::always_inline]] inline void transform_8(Pair<V> (&x)[8]) {
   constexpr auto half_root = NumberIn<V>(0.70710678118654752440);
   transform_4(x[0], x[2], x[4], x[6]);
   transform_4(x[1], x[3], x[5], x[7]);
@@ -66,7 +66,7 @@ class Butterfly {
   }
   /// Sums and differences of the points j and radix - j leave half the products: X[k] and X[-k] are
   /// x[0] + sum (x[j] + x[-j]) cos(2 pi j k / radix) -+ i sum (x[j] - x[-j]) sin(2 pi j k / radix).
-  void operator()(Pair<V> (&x)[radix]) const {
+  [[gnu::always_inline]] void operator()(Pair<V> (&x)[radix]) const {
     constexpr int half = radix / 2;
     Pair<V> sums[half + 1], differences[half + 1], total = x[0];
 #pragma GCC unroll 8
@@ -99,19 +99,19 @@ template <class V>
 class Butterfly<2, V> {
  public:
   explicit Butterfly(const NumberIn<V>*) {}
-  void operator()(Pair<V> (&x)[2]) const { transform_2(x[0], x[1]); }
+  [[gnu::always_inline]] void operator()(Pair<V> (&x)[2]) const { transform_2(x[0], x[1]); }
 };
 template <class V>
 class Butterfly<4, V> {
  public:
   explicit Butterfly(const NumberIn<V>*) {}
-  void operator()(Pair<V> (&x)[4]) const { transform_4(x[0], x[1], x[2], x[3]); }
+  [[gnu::always_inline]] void operator()(Pair<V> (&x)[4]) const { transform_4(x[0], x[1], x[2], x[3]); }
 };
 template <class V>
 class Butterfly<8, V> {
  public:
   explicit Butterfly(const NumberIn<V>*) {}
-  void operator()(Pair<V> (&x)[8]) const { transform_8(x); }
+  [[gnu::always_inline]] void operator()(Pair<V> (&x)[8]) const { transform_8(x); }
 };
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

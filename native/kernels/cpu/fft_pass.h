@@ -26,67 +26,67 @@ struct Split {
   Split exchanged() const { return {im, re}; }
 };
 
+template <class V>
+inline Pair<V> exchanged_if(bool exchange, Pair<V> value) {
+  return exchange ? Pair<V>{value.im, value.re} : value;
+}
+
 /// Complex numbers one after the other; exchanged for a backward transform.
-template <class T>
+template <class T, bool exchange>
 struct PairSource {
   const T* x;
-  bool exchange;
   static constexpr bool whole_vectors = false;
 
   template <class V>
   Pair<V> get(int64_t i) const {
-    Pair<V> value = take_pairs<V>(x + 2 * i);
-    return exchange ? Pair<V>{value.im, value.re} : value;
+    return exchanged_if(exchange, take_pairs<V>(x + 2 * i));
   }
 };
-template <class T>
+template <class T, bool exchange>
 struct PairSink {
   T* y;
-  bool exchange;
   T scale;
   static constexpr bool whole_vectors = false;
 
   template <class V>
   void set(int64_t i, Pair<V> value) const {
-    V re = value.re * scale, im = value.im * scale;
-    put_pairs(y + 2 * i, exchange ? Pair<V>{im, re} : Pair<V>{re, im});
+    put_pairs(y + 2 * i, exchanged_if(exchange, Pair<V>{value.re * scale, value.im * scale}));
   }
 };
 
 /// As many neighbouring columns of complex numbers as a vector has lanes: place i is row i / lanes.
 template <class T>
+inline int64_t row_of(int64_t i) {
+  return static_cast<int64_t>(static_cast<uint64_t>(i) / lanes<T>);
+}
+template <class T, bool exchange>
 struct ColumnSource {
   const T* x;
   int64_t step;
-  bool exchange;
   static constexpr bool whole_vectors = true;
 
   template <class V>
   Pair<V> get(int64_t i) const {
-    Pair<V> value = take_pairs<V>(x + static_cast<int64_t>(static_cast<uint64_t>(i) / lanes<T>)*step);
-    return exchange ? Pair<V>{value.im, value.re} : value;
+    return exchanged_if(exchange, take_pairs<V>(x + row_of<T>(i) * step));
   }
 };
-template <class T>
+template <class T, bool exchange>
 struct ColumnSink {
   T* y;
   int64_t step;
-  bool exchange;
   T scale;
   static constexpr bool whole_vectors = true;
 
   template <class V>
   void set(int64_t i, Pair<V> value) const {
-    V re = value.re * scale, im = value.im * scale;
-    put_pairs(y + static_cast<int64_t>(static_cast<uint64_t>(i) / lanes<T>)*step,
-              exchange ? Pair<V>{im, re} : Pair<V>{re, im});
+    put_pairs(y + row_of<T>(i) * step, exchanged_if(exchange, Pair<V>{value.re * scale, value.im * scale}));
   }
 };
 
 /// Butterfly p of the places q, q + 1, ... that a V holds; `turn` are its turning factors, unless all are one.
 template <int radix, bool turns, class V, class Source, class Sink>
-inline void butterfly_at(const Butterfly<radix, V>& butterfly, const Pair<V>* turn, int64_t p, int64_t q, int64_t m,
-                         int64_t s, Source x, Sink y) {
+[[gnu::always_inline]] inline void butterfly_at(const Butterfly<radix, V>& butterfly, const Pair<V>* turn, int64_t p,
+                                                int64_t q, int64_t m, int64_t s, Source x, Sink y) {
   Pair<V> v[radix];
 #pragma GCC unroll 16
   for (int j = 0; j < radix; ++j) v[j] = x.template get<V>(q + s * (p + m * j));
@@ -146,8 +146,8 @@ void narrow_pass(const FftStage<T>& stage, Source x, Sink y) {
       re[j] = v[j].re;
       im[j] = v[j].im;
     }
-    interleave_all<s>(re);
-    interleave_all<s>(im);
+    interleave<s>(re);
+    interleave<s>(im);
     for (int j = 0; j < radix; ++j) y.template set<V>(radix * i + lanes<T> * j, Pair<V>{re[j], im[j]});
   }
   const Butterfly<radix, T> of_one(stage.roots);
@@ -180,21 +180,30 @@ void pass(const FftStage<T>& stage, int64_t width, Source x, Sink y) {
   switch (stage.radix) {
     case 2:
       return pass_of<2>(stage, width, x, y);
-    case 3:
-      return pass_of<3>(stage, width, x, y);
     case 4:
       return pass_of<4>(stage, width, x, y);
-    case 5:
-      return pass_of<5>(stage, width, x, y);
-    case 7:
-      return pass_of<7>(stage, width, x, y);
     case 8:
       return pass_of<8>(stage, width, x, y);
-    case 11:
-      return pass_of<11>(stage, width, x, y);
-    default:
-      return pass_of<13>(stage, width, x, y);
   }
+  // Other radices come between two arrays only (is_framed_by_twos).
+  if constexpr (std::same_as<Source, Split<T>> && std::same_as<Sink, Split<T>>) switch (stage.radix) {
+      case 3:
+        return pass_of<3>(stage, width, x, y);
+      case 5:
+        return pass_of<5>(stage, width, x, y);
+      case 7:
+        return pass_of<7>(stage, width, x, y);
+      case 11:
+        return pass_of<11>(stage, width, x, y);
+      default:
+        return pass_of<13>(stage, width, x, y);
+    }
+}
+
+/// Whether there are several passes, of which the first and the last have a power of two as radix.
+template <class T>
+bool is_framed_by_twos(const FftPlan<T>& plan) {
+  return plan.stage_count > 1 && plan.stage[0].radix % 2 == 0 && plan.stage[plan.stage_count - 1].radix % 2 == 0;
 }
 
 /// Stages [first, last) from x to other and back; afterwards `x` is where the result lies.

@@ -21,7 +21,8 @@ class Workspace {
   Scratch<T> memory_;
 };
 
-/// How many points of a line a workspace needs room for; `extra` where a line has one more in memory than the transform.
+/// How many points of a line a workspace needs room for; `extra` where a line has one more in memory than the
+/// transform.
 template <class T>
 int64_t workspace_points(const FftPlan<T>& plan, int64_t extra = 0) {
   const int64_t points = plan.n + extra;
@@ -61,11 +62,11 @@ void transform(const FftPlan<T>& plan, int64_t width, Split<T>& x, Split<T>& oth
   multiply(x, plan.chirp, plan.n, width);
 }
 
-/// From a source to a sink without a copy between. Only for plans without a convolution and of more than one point.
+// From a source, to a sink, or both, without a copy between; only for plans framed by twos.
+
 template <class T, class Source, class Sink>
 void transform_through(const FftPlan<T>& plan, int64_t width, Source source, Sink sink, const Workspace<T>& workspace) {
   const int64_t last = plan.stage_count - 1;
-  if (last == 0) return pass(plan.stage[0], width, source, sink);
   Split<T> x = workspace.first(), other = workspace.second();
   pass(plan.stage[0], width, source, x);
   passes(plan, 1, last, width, x, other);
