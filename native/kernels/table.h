@@ -6,6 +6,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/conversion.h"
 #include "kernels/cpu/convolution.h"
+#include "kernels/cpu/fft.h"
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
 #include "kernels/cpu/pooling.h"
@@ -22,6 +23,7 @@ struct Table {
   AttentionKernels attention;
   ConversionKernels conversion;
   ConvolutionKernels convolution;
+  FftKernels fft;
   FormulaKernels formulas;
   NormalizationKernels normalization;
   OptimizerKernels optimizer;

@@ -17,6 +17,7 @@ void register_dropout(Registry&);
 void register_embedding(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
+void register_fft(Registry&);
 void register_fold(Registry&);
 void register_gather(Registry&);
 void register_grid_sample(Registry&);
@@ -82,6 +83,7 @@ void register_all(Registry& r) {
                       register_embedding,
                       register_exponential,
                       register_extreme,
+                      register_fft,
                       register_fold,
                       register_gather,
                       register_grid_sample,

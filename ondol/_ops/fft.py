@@ -1,7 +1,6 @@
-"""Discrete Fourier transforms by pocketfft, through NumPy.
+"""Discrete Fourier transforms.
 
-Three transforms suffice: complex to complex, real to half complex, half complex to real. Each is linear, so its
-derivative is the adjoint transform: the one in the other direction, with the normalisation of the other direction.
+Three native transforms suffice: complex to complex, real to half complex, half complex to real.
 """
 
 from __future__ import annotations
@@ -9,67 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 import ondol
-from ondol import Tensor
-from ondol._examples import batch_along_dims
+from ondol import Tensor, _native
 from ondol._ops.checks import complex_dtype, floating, wrap_dim, wrap_dims
-from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.registry import operation
 
 _OTHER_NORM = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
-class _ComplexToComplex(ondol.autograd.Function):
-    _for_batch = batch_along_dims
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str, forward: bool) -> Tensor:
-        ctx.dims, ctx.norm, ctx.forward_ = dims, norm, forward
-        transform = np.fft.fftn if forward else np.fft.ifftn
-        return to_tensor(transform(to_numpy(x), axes=dims, norm=norm), x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        return _ComplexToComplex.apply(grad, ctx.dims, _OTHER_NORM[ctx.norm], not ctx.forward_), None, None, None
-
-
-class _RealToComplex(ondol.autograd.Function):
-    _for_batch = batch_along_dims
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str) -> Tensor:
-        ctx.dims, ctx.norm, ctx.size = dims, norm, x.shape[dims[-1]]
-        return to_tensor(np.fft.rfftn(to_numpy(x), axes=dims, norm=norm), x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        whole = resized(grad, ctx.dims[-1:], [ctx.size])
-        return _ComplexToComplex.apply(whole, ctx.dims, _OTHER_NORM[ctx.norm], False).real, None, None
-
-
-class _ComplexToReal(ondol.autograd.Function):
-    _for_batch = batch_along_dims
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], norm: str, size: int) -> Tensor:
-        ctx.dims, ctx.norm = dims, norm
-        sizes = [x.shape[dim] for dim in dims[:-1]]
-        return to_tensor(np.fft.irfftn(to_numpy(x), s=[*sizes, size], axes=dims, norm=norm), x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        last, size = ctx.dims[-1], grad.shape[ctx.dims[-1]]
-        half = _RealToComplex.apply(grad, ctx.dims, _OTHER_NORM[ctx.norm])
-        # Every bin but the first, and the middle one of an even size, stands for its mirror image as well.
-        weights = grad.new_full((size // 2 + 1,), 2.0)
-        weights[0] = 1.0
-        if size % 2 == 0:
-            weights[-1] = 1.0
-        shape = [1] * grad.dim()
-        shape[last] = -1
-        return half * weights.reshape(shape), None, None, None
+def _factor(norm: str, forward: bool) -> int:
+    """PyTorch's number for the factor of a transform: none, one over the root of the size, one over the size."""
+    if norm == "ortho":
+        return 1
+    return 0 if (norm == "backward") == forward else 2
 
 
 def resized(x: Tensor, dims: Sequence[int], sizes: Sequence[int]) -> Tensor:
@@ -144,7 +95,8 @@ def _complex_transform(input: Tensor, s: Any, dim: Any, norm: str | None, forwar
     dims, sizes = _axes(input, s, dim)
     if not dims:
         return input.clone()
-    return _ComplexToComplex.apply(resized(input, dims, _sizes(input, dims, sizes)), dims, _norm(norm), forward)
+    signal = resized(input, dims, _sizes(input, dims, sizes))
+    return _native._fft_c2c(signal, dims, _factor(_norm(norm), forward), forward)
 
 
 def _real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str) -> Tensor:
@@ -152,7 +104,7 @@ def _real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str) -> Te
     dims, sizes = _axes(input, s, dim)
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    return _RealToComplex.apply(resized(input, dims, _sizes(input, dims, sizes)), dims, norm)
+    return _native._fft_r2c(resized(input, dims, _sizes(input, dims, sizes)), dims, _factor(norm, True), True)
 
 
 def _to_real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str, conjugate: bool = False) -> Tensor:
@@ -165,7 +117,7 @@ def _to_real_transform(input: Tensor, s: Any, dim: Any, norm: str, name: str, co
         size = 2 * (input.shape[dims[-1]] - 1)
         _check_size(size)
     half = resized(input, dims, [*_sizes(input, dims[:-1], sizes[:-1]), size // 2 + 1])
-    return _ComplexToReal.apply(half.conj() if conjugate else half, dims, norm, size)
+    return _native._fft_c2r(half.conj() if conjugate else half, dims, _factor(norm, False), size)
 
 
 @operation(namespace="fft")

@@ -33,6 +33,87 @@ def test_several_dimensions_agree_with_numpy(name, norm):
     np.testing.assert_allclose(result.numpy(), getattr(np.fft, name)(x, s=(3, 6), axes=(0, 2), norm=norm), atol=1e-12)
 
 
+def relative_error(result, expected):
+    """The largest error beside the largest value."""
+    return np.abs(result.numpy() - expected).max() / np.abs(expected).max()
+
+
+# 1009 and 4099 are primes, 10007 as well; 1001 = 7 * 11 * 13; 2187 = 3 ** 7; the others mix small factors.
+LENGTHS = [*range(1, 131), 256, 400, 512, 1000, 1001, 1009, 2048, 2187, 4096, 4099, 10007]
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 5e-15)])
+@pytest.mark.parametrize("lines", [1, 11])
+def test_transforms_of_every_length_are_as_exact_as_numpys(lines, dtype, tolerance, dim):
+    """In rows and in columns; by few lines and by more than a vector has lanes, not a multiple of those."""
+    for n in LENGTHS:
+        x = rng.standard_normal((lines, n) if dim else (n, lines)).astype(dtype)
+        z = x + x.dtype.type(1) * 1j * rng.standard_normal(x.shape).astype(dtype)
+        half = z[:, : n // 2 + 1] if dim else z[: n // 2 + 1]
+        expected = np.fft.fft(z.astype(complex), axis=dim)
+        assert relative_error(fft.fft(ondol.from_numpy(z), dim=dim), expected) < tolerance, n
+        expected = np.fft.ifft(z.astype(complex), axis=dim)
+        assert relative_error(fft.ifft(ondol.from_numpy(z), dim=dim), expected) < tolerance, n
+        expected = np.fft.rfft(x.astype(float), axis=dim)
+        assert relative_error(fft.rfft(ondol.from_numpy(x), dim=dim), expected) < tolerance, n
+        expected = np.fft.irfft(half.astype(complex), n, axis=dim)
+        assert relative_error(fft.irfft(ondol.from_numpy(half.copy()), n, dim=dim), expected) < tolerance, n
+
+
+@pytest.mark.parametrize("dims", [(0,), (1,), (2,), (0, 1), (2, 0), (1, 2), (2, 1, 0)])
+@pytest.mark.parametrize("name", ["fftn", "ifftn", "rfftn", "irfftn"])
+def test_any_subset_of_dimensions_can_be_transformed(name, dims):
+    x = signal(name, 16, 9, 34)
+    result = getattr(fft, name)(ondol.from_numpy(x), dim=dims)
+    np.testing.assert_allclose(result.numpy(), getattr(np.fft, name)(x, axes=dims), atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.transpose(0, 2),
+        lambda x: x[:, ::2, ::3],
+        lambda x: x[:1].expand(6, 5, 64),
+        lambda x: x[1:, 1:-1, 3:-2],
+    ],
+    ids=["transposed", "with steps", "repeated", "a part"],
+)
+def test_signals_may_lie_anyhow_in_memory(name, view):
+    x = view(ondol.from_numpy(signal(name, 6, 5, 64)))
+    for dim in (0, 1, 2):
+        result = getattr(fft, name)(x, dim=dim)
+        assert result.is_contiguous()
+        np.testing.assert_allclose(result.numpy(), getattr(np.fft, name)(x.numpy(), axis=dim), atol=1e-12)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    threads = ondol.get_num_threads()
+    try:
+        for shape in ((37, 1024), (37, 300), (1024, 37), (64, 1009)):
+            z = ondol.from_numpy(signal("fft", *shape))
+            for dim in (0, 1):
+                results = []
+                for count in (1, 4):
+                    ondol.set_num_threads(count)
+                    results.append(fft.fft(z, dim=dim))
+                assert ondol.equal(*results)
+    finally:
+        ondol.set_num_threads(threads)
+
+
+def test_empty_batches_have_empty_spectra():
+    assert fft.fft(ondol.ones(0, 8, dtype=ondol.complex64)).shape == (0, 8)
+    assert fft.rfft(ondol.ones(0, 8)).shape == (0, 5)
+    assert fft.irfft(ondol.ones(0, 5, dtype=ondol.complex64)).shape == (0, 8)
+
+
+def test_a_signal_too_long_for_memory_is_an_error():
+    with pytest.raises((RuntimeError, MemoryError)):
+        fft.fft(ondol.ones(1, dtype=ondol.complex64).expand(2**50))
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("n", [None, 3, 7, 8])
 @pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"])
@@ -46,7 +127,9 @@ def test_the_derivative_is_the_adjoint_transform(name, n, norm):
 @pytest.mark.parametrize("name", ["fftn", "rfftn", "irfftn", "hfftn", "ihfftn"])
 def test_derivatives_over_several_dimensions(name):
     x = ondol.from_numpy(signal("rfft" if name == "ihfftn" else name, 3, 4)).requires_grad_()
-    assert gradcheck(lambda x: getattr(fft, name)(x, norm="ortho"), (x,))
+    function = lambda x: getattr(fft, name)(x, norm="ortho")  # noqa: E731
+    assert gradcheck(function, (x,))
+    assert gradgradcheck(function, (x,))
 
 
 def test_hfftn_and_ihfftn_undo_each_other():
