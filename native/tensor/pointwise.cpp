@@ -185,7 +185,7 @@ void run_buffered(const Call& call, const Walk& walk) {
           const Side& side = walk.sides[i + 1];
           int64_t stride = side.strides[inner_dim];
           char*& position = at[i + 1];
-          if (stride == 0 && n > 1) {  // one value for the whole row
+          if (stride == 0 && n > 1 && call.operands > 1) {  // one value a row; loops over one operand know none
             converter(side.dtype, call.computing)(position, 0, buffers[i], 0, 1);
             from[i] = buffers[i];
             scalar[i] = true;
