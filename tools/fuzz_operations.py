@@ -212,7 +212,13 @@ def set_item(tensor: Any, index: Any, value: Any) -> Any:
 
 
 def callables() -> list[tuple[str, Callable[..., Any], tuple[schema.Schema, ...]]]:
-    scopes = {"": _native, "Tensor.": _native.Tensor, "nn.": _native.nn, "optim.": _native.optim}
+    scopes = {
+        "": _native,
+        "Tensor.": _native.Tensor,
+        "nn.": _native.nn,
+        "optim.": _native.optim,
+        "linalg.": _native.linalg,
+    }
     found: list[tuple[str, Callable[..., Any], tuple[schema.Schema, ...]]] = []
     for prefix, scope in scopes.items():
         for name, operator in stub.operations(scope, _native).items():

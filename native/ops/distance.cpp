@@ -1,0 +1,4 @@
+#include "ops/registry.h"
+namespace ondol {
+void register_distance(Registry&) {}
+}  // namespace ondol
