@@ -1,6 +1,5 @@
 // Euclidean distances between all rows of matrices.
 
-#include <array>
 #include <cmath>
 
 #include "base/parallel.h"
@@ -67,33 +66,35 @@ Tensor euclidean_distances(const Tensor& x, const Tensor& y) {
   return distances;
 }
 
-/// So many sums run beside each other that a compiler makes vectors of them.
 template <class T>
-constexpr int64_t kLanes = 64 / sizeof(T);
+struct Lanes {
+  using Vector [[gnu::vector_size(32), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+  static constexpr int64_t kWidth = 32 / sizeof(T), kVectors = 4, kTile = kVectors * kWidth;
+};
 
+/// The distances of one row of x [rows, n] to those after it, a tile of them side by side. `columns` is x transposed,
+/// its lines `rows` + one tile long. Sums of 128 terms are added up, for the sake of their last digits.
 template <class T>
-[[gnu::always_inline]] inline T squared_distance(const T* x, const T* y, int64_t n) {
-  std::array<T, kLanes<T>> sums{};
-  int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>)
-    for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
-      T difference = x[i + lane] - y[i + lane];
-      sums[static_cast<size_t>(lane)] += difference * difference;
+[[gnu::always_inline]] inline void distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
+                                                   T* out) {
+  using Vector = typename Lanes<T>::Vector;
+  constexpr int64_t kTile = Lanes<T>::kTile, kBlock = 128;
+  for (int64_t other = row + 1; other < rows; other += kTile) {
+    Vector total[Lanes<T>::kVectors] = {};
+    for (int64_t start = 0; start < n; start += kBlock) {
+      Vector sums[Lanes<T>::kVectors] = {};
+      for (int64_t k = start; k < std::min(n, start + kBlock); ++k) {
+        const auto* line = reinterpret_cast<const Vector*>(columns + k * (rows + kTile) + other);
+        for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) {
+          Vector difference = line[v] - x[row * n + k];
+          sums[v] += difference * difference;
+        }
+      }
+      for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) total[v] += sums[v];
     }
-  for (int64_t lane = 0; i + lane < n; ++lane) {
-    T difference = x[i + lane] - y[i + lane];
-    sums[static_cast<size_t>(lane)] += difference * difference;
+    const T* squares = reinterpret_cast<const T*>(total);
+    for (int64_t lane = 0; lane < std::min(kTile, rows - other); ++lane) *out++ = std::sqrt(squares[lane]);
   }
-  for (size_t half = sums.size() / 2; half > 0; half /= 2)
-    for (size_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
-  return sums[0];
-}
-
-/// The distances of one row to those after it.
-template <class T>
-[[gnu::always_inline]] inline void distances_after(const T* x, int64_t row, int64_t rows, int64_t n, T* out) {
-  for (int64_t other = row + 1; other < rows; ++other)
-    *out++ = std::sqrt(squared_distance(x + row * n, x + other * n, n));
 }
 /// Adds what one row's distances to all others contribute to its gradient.
 template <class T>
@@ -108,12 +109,13 @@ template <class T>
 }
 
 template <class T>
-ONDOL_VECTORIZE ONDOL_WIDE void wide_distances_after(const T* x, int64_t row, int64_t rows, int64_t n, T* out) {
-  distances_after(x, row, rows, n, out);
+ONDOL_VECTORIZE ONDOL_WIDE void wide_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
+                                                     T* out) {
+  distances_after(x, columns, row, rows, n, out);
 }
 template <class T>
-ONDOL_VECTORIZE void plain_distances_after(const T* x, int64_t row, int64_t rows, int64_t n, T* out) {
-  distances_after(x, row, rows, n, out);
+ONDOL_VECTORIZE void plain_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n, T* out) {
+  distances_after(x, columns, row, rows, n, out);
 }
 template <class T>
 ONDOL_VECTORIZE ONDOL_WIDE void wide_gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n,
@@ -175,11 +177,13 @@ Tensor euclidean_pairs(const Tensor& x) {
   Tensor input = contiguous(detach(x)), distances = empty({rows < 2 ? 0 : rows * (rows - 1) / 2}, x.dtype());
   visit_real(x.dtype(), [&](auto type) {
     using T = decltype(type);
-    launch({{&input}, {&distances}}, distances.numel() * n, [&] {
+    Tensor columns = zeros({n, rows + Lanes<T>::kTile}, x.dtype());
+    copy_elements(transpose(input, 0, 1), narrow(columns, 1, 0, rows));
+    launch({{&input, &columns}, {&distances}}, distances.numel() * n, [&] {
       auto row = wide_vectors() ? wide_distances_after<T> : plain_distances_after<T>;
       parallel_for(rows, 1 + 65536 / (x.numel() + 1), [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i)
-          row(input.data<T>(), i, rows, n, distances.data<T>() + i * (2 * rows - i - 1) / 2);
+          row(input.data<T>(), columns.data<T>(), i, rows, n, distances.data<T>() + i * (2 * rows - i - 1) / 2);
       });
     });
   });

@@ -60,14 +60,15 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
 
 namespace {
 
-/// What is left of a factor: zeros in the other triangle, and the first number on the diagonal that is NaN, from 1.
+/// What is left of a factor: zeros in the other triangle, and the first number on the diagonal that is not finite, from
+/// 1: OpenBLAS passes over those.
 template <class T>
 int finish_factor(T* factor, int64_t n, bool upper) {
   int bad = 0;
   for (int64_t row = 0; row < n; ++row) {
     T* line = factor + row * n;
     upper ? std::fill(line, line + row, T(0)) : std::fill(line + row + 1, line + n, T(0));
-    if (!bad && std::isnan(std::real(line[row]))) bad = static_cast<int>(row + 1);
+    if (!bad && !std::isfinite(std::real(line[row]))) bad = static_cast<int>(row + 1);
   }
   return bad;
 }
@@ -97,8 +98,8 @@ std::tuple<Tensor, Tensor> cholesky_ex(const Tensor& a, bool upper) {
           T* matrix = factors + i * n * n;
           auto size = static_cast<int32_t>(n), leading = std::max(size, int32_t{1});
           int failed = lapack::potrf(upper ? 'L' : 'U', size, matrix, leading);
-          int nan = finish_factor(matrix, n, upper);
-          infos[i] = failed ? failed : nan;
+          int not_finite = finish_factor(matrix, n, upper);
+          infos[i] = failed ? failed : not_finite;
         }
       });
     });

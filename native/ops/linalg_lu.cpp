@@ -115,14 +115,16 @@ std::tuple<Tensor, Tensor> inv_ex(const Tensor& a) {
   return {inverse, factors.info};
 }
 
-/// f(matrix number, row of pivots, diagonal element k) for all diagonal elements of all U.
+/// f(number of the matrix, whether its rows were swapped, element) for all diagonal elements of all U.
 template <class T, class F>
 void for_diagonals(const TransposedFactors& factors, F&& f) {
   int64_t n = factors.packed.size(-1), count = factors.info.numel();
   const T* packed = factors.packed.data<T>();
   const auto* pivots = factors.pivots.data<int32_t>();
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t k = 0; k < n; ++k) f(i, pivots[i * n + k] != k + 1, packed[(i * n + k) * n + k]);
+  launch({{&factors.packed, &factors.pivots}, {}}, count * n, [&] {
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t k = 0; k < n; ++k) f(i, pivots[i * n + k] != k + 1, packed[(i * n + k) * n + k]);
+  });
 }
 
 Tensor determinant_from(const TransposedFactors& factors) {
