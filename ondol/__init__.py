@@ -16,7 +16,7 @@ from ondol import _native
 __version__ = "0.1.0"
 
 # Everything that the core provides: Tensor, dtypes, operations.
-_SCOPES = ("autograd", "nn", "optim", "return_types")  # native parts of packages that are written in Python
+_SCOPES = ("autograd", "linalg", "nn", "optim", "return_types")  # native parts of packages that are written in Python
 globals().update({name: value for name, value in vars(_native).items() if name[0] != "_" and name not in _SCOPES})
 if TYPE_CHECKING:  # What the line above and `__getattr__` do, for editors. tools/stub.py writes these two.
     from ondol._native.composed import *

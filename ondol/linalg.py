@@ -1,4 +1,4 @@
-"""Linear algebra: PyTorch's `torch.linalg`, computed by LAPACK through NumPy, with derivatives of any order."""
+"""Linear algebra: PyTorch's `torch.linalg`, computed by LAPACK, with derivatives of any order."""
 
 from ondol import matmul
 from ondol._ops.linalg_checks import LinAlgError

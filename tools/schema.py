@@ -59,7 +59,7 @@ def parse(text: str) -> Schema:
     if not match:
         raise ValueError(f"not a schema: {text}")
     full_name, inside, result = match.groups()
-    name, _, overload = re.sub(r"^(nn|optim)\.", "", full_name).partition(".")
+    name, _, overload = re.sub(r"^(nn|optim|linalg)\.", "", full_name).partition(".")
     parameters: list[Parameter] = []
     keyword_only = False
     for part in _split(inside):

@@ -1,9 +1,9 @@
 """Writes the stub package of the native extension: `python tools/stub.py EXTENSION PACKAGE OUTPUT`.
 
 EXTENSION is the built `_native` library, PACKAGE the folder of the Python sources, OUTPUT the folder for
-`__init__.pyi`, `nn.pyi`, `optim.pyi`, `autograd.pyi`, `return_types.pyi` and `composed.pyi`. CMake runs it after each
-build. Operations come from their schemas, Python-composed functions and methods from their sources, the rest from the
-templates here.
+`__init__.pyi`, `nn.pyi`, `optim.pyi`, `linalg.pyi`, `autograd.pyi`, `return_types.pyi` and `composed.pyi`. CMake runs
+it after each build. Operations come from their schemas, Python-composed functions and methods from their sources, the
+rest from the templates here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import schema  # noqa: E402
 
 _NOTICE = "# Written by tools/stub.py from the schemas of the native operations. Changes here are lost.\n\n"
 _DEFINITION = re.compile(r"(?P<indent> *)(?:(?P<kind>def|class) (?P<name>\w+)\b.*|(?P<attribute>\w+): .*)")
-_SCOPES = ("nn", "optim", "autograd", "return_types")
+_SCOPES = ("nn", "optim", "linalg", "autograd", "return_types")
 _SHARED = (
     "Generator, Tensor, _Device, _Dtype, _Number, _Sequence, _bool, _dtype, _float, _int, _layout, _memory_format, _str"
 )
@@ -192,6 +192,7 @@ def write(extension: Path, package: Path, output: Path) -> None:
         "__init__": main_stub(native, package, exports),
         "nn": scope_stub(native.nn, native),
         "optim": scope_stub(native.optim, native),
+        "linalg": scope_stub(native.linalg, native),
         "autograd": _NOTICE + autograd,
         "return_types": return_types_stub(native),
         "composed": composed_stub(native, exports),

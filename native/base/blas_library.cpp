@@ -54,11 +54,15 @@ struct Library {
       functions;
   std::string description;
 
+  void* symbol(const char* name) const {
+    void* found = dlsym(handle, name);
+    if (!found) throw std::runtime_error(std::string("OpenBLAS: the library has no function ") + name);
+    return found;
+  }
   template <class F>
   void find(F& function, const char* name) {
-    void* symbol = dlsym(handle, name);
-    if (!symbol) throw std::runtime_error(std::string("OpenBLAS: the library has no function ") + name);
-    std::memcpy(&function, &symbol, sizeof symbol);
+    void* found = symbol(name);
+    std::memcpy(&function, &found, sizeof found);
   }
   template <class T>
   void find_all(char letter) {
@@ -118,6 +122,8 @@ void load(const std::string& library_path) {
 bool is_loaded() { return library.load(std::memory_order_acquire) != nullptr; }
 
 std::string description() { return loaded().description; }
+
+void* symbol(const std::string& name) { return loaded().symbol(name.c_str()); }
 
 template <class T>
 const Functions<T>& functions() {

@@ -1,9 +1,10 @@
 #pragma once
 
-// OpenBLAS's functions, found at run time. For base/blas*.cpp alone.
+// OpenBLAS's functions, found at run time. For base/blas*.cpp and base/lapack.cpp alone.
 
 #include <complex>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include "base/blas.h"
@@ -40,6 +41,9 @@ struct Functions {
 /// Throws std::runtime_error if the library has not been loaded.
 template <class T>
 const Functions<T>& functions();
+
+/// The address of any function of the library; throws std::runtime_error if there is none of that name.
+void* symbol(const std::string& name);
 
 template <class T>
 constexpr int by_interface(Form form) {

@@ -304,14 +304,18 @@ void set(PyObject* target, const std::string& name, const Object& value) {
 }  // namespace
 
 void add_operations(PyObject* module) {
-  Object nn = submodule(module, "nn"), optim = submodule(module, "optim"),
+  Object nn = submodule(module, "nn"), optim = submodule(module, "optim"), linalg = submodule(module, "linalg"),
          return_types = submodule(module, "return_types");
   auto* type = reinterpret_cast<PyObject*>(tensor_type);
   for (const Operation& operation : Registry::instance().operations()) {
-    PyObject* scope = operation.scope == "nn" ? nn.get() : operation.scope == "optim" ? optim.get() : module;
-    const char* module_name = operation.scope == "nn"      ? "ondol._native.nn"
-                              : operation.scope == "optim" ? "ondol._native.optim"
-                                                           : "ondol";
+    PyObject* scope = operation.scope == "nn"       ? nn.get()
+                      : operation.scope == "optim"  ? optim.get()
+                      : operation.scope == "linalg" ? linalg.get()
+                                                    : module;
+    const char* module_name = operation.scope == "nn"       ? "ondol._native.nn"
+                              : operation.scope == "optim"  ? "ondol._native.optim"
+                              : operation.scope == "linalg" ? "ondol._native.linalg"
+                                                            : "ondol";
     PyTypeObject* result_type = named_result(operation, return_types.get());
     Object callable = make_operator(operation, false, result_type, module_name);
     if (operation.variants & kFunction) set(scope, operation.name, callable);

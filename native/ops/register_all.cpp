@@ -13,6 +13,7 @@ void register_complex(Registry&);
 void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_distance(Registry&);
 void register_dropout(Registry&);
 void register_embedding(Registry&);
 void register_exponential(Registry&);
@@ -27,6 +28,11 @@ void register_indexing_order(Registry&);
 void register_integer(Registry&);
 void register_limit(Registry&);
 void register_linear(Registry&);
+void register_linalg_cholesky(Registry&);
+void register_linalg_eigen(Registry&);
+void register_linalg_lu(Registry&);
+void register_linalg_qr(Registry&);
+void register_linalg_singular(Registry&);
 void register_loss(Registry&);
 void register_margin_loss(Registry&);
 void register_masked(Registry&);
@@ -79,6 +85,7 @@ void register_all(Registry& r) {
                       register_convolution,
                       register_copy,
                       register_creation,
+                      register_distance,
                       register_dropout,
                       register_embedding,
                       register_exponential,
@@ -93,6 +100,11 @@ void register_all(Registry& r) {
                       register_integer,
                       register_limit,
                       register_linear,
+                      register_linalg_cholesky,
+                      register_linalg_eigen,
+                      register_linalg_lu,
+                      register_linalg_qr,
+                      register_linalg_singular,
                       register_loss,
                       register_margin_loss,
                       register_masked,

@@ -98,7 +98,7 @@ Schema parse_schema(std::string_view text) {
   if (open == text.npos || arrow == text.npos) runtime_error("not a schema: ", text);
 
   std::string_view name = text.substr(0, open);
-  if (name.starts_with("nn.") || name.starts_with("optim.")) {
+  if (name.starts_with("nn.") || name.starts_with("optim.") || name.starts_with("linalg.")) {
     schema.scope = std::string(name.substr(0, name.find('.')));
     name.remove_prefix(schema.scope.size() + 1);
   }

@@ -8,6 +8,7 @@
 #include "ops/in_place.h"
 #include "ops/reduction.h"
 #include "ops/registry.h"
+#include "ops/triangular.h"
 
 namespace ondol {
 namespace {
@@ -69,7 +70,11 @@ Tensor triangle_in_place(const Tensor& self, int64_t diagonal) {
       });
 }
 
-/// The last dimension as the diagonal of new matrices.
+}  // namespace
+
+Tensor tril(const Tensor& self, int64_t diagonal) { return triangle_of<Triangle::Lower>(self, diagonal); }
+Tensor triu(const Tensor& self, int64_t diagonal) { return triangle_of<Triangle::Upper>(self, diagonal); }
+
 Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
   int64_t ndim = self.ndim() + 1;
   dim1 = wrap_dim(dim1, ndim);
@@ -85,6 +90,8 @@ Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2
   sizes.insert(static_cast<size_t>(std::max(dim1, dim2)), away);
   return diagonal_backward(self, sizes, offset, dim1, dim2);
 }
+
+namespace {
 
 Tensor diag(const Tensor& self, int64_t diagonal_offset) {
   if (self.ndim() == 1) return diag_embed(self, diagonal_offset, 0, 1);
@@ -137,8 +144,8 @@ Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
 }  // namespace
 
 void register_triangular(Registry& r) {
-  r.add("tril(Tensor self, int diagonal=0) -> Tensor", triangle_of<Triangle::Lower>);
-  r.add("triu(Tensor self, int diagonal=0) -> Tensor", triangle_of<Triangle::Upper>);
+  r.add("tril(Tensor self, int diagonal=0) -> Tensor", tril);
+  r.add("triu(Tensor self, int diagonal=0) -> Tensor", triu);
   r.add("tril_(Tensor self, int diagonal=0) -> Tensor", triangle_in_place<Triangle::Lower>, kMethod);
   r.add("triu_(Tensor self, int diagonal=0) -> Tensor", triangle_in_place<Triangle::Upper>, kMethod);
   r.add("diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", diag_embed);

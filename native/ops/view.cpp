@@ -40,8 +40,8 @@ Dims infer_sizes(const Dims& shape, const Dims& sizes) {
     if (count % known == 0) inferred[unknown] = count / known;
   }
   if (unknown >= 0 ? count % known != 0 : known != count)
-    shape_error("shape '", sizes, "' is invalid for input of size ", count, "\n  the tensor has shape ", shape,
-                " and ", count, " elements, ", sizes, " has ", unknown >= 0 ? "a multiple of " : "", known,
+    shape_error("shape '", sizes, "' is invalid for input of size ", count, "\n  the tensor has shape ", shape, " and ",
+                count, " elements, ", sizes, " has ", unknown >= 0 ? "a multiple of " : "", known,
                 "; one size may be -1, to be computed");
   return inferred;
 }

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import ondol
 from ondol import Tensor
+from ondol._native import linalg_vector_norm as _norm
+from ondol._native import nn as _nn
 from ondol._ops.checks import wrap_dim
 from ondol._ops.registry import operation
-
-
-def p_norm(difference: Tensor, p: float, dim: Any, keepdim: bool = False) -> Tensor:
-    """The p-norm over some dimensions, with a derivative of zero instead of NaN where the norm is zero."""
-    if p == 0:
-        return difference.abs().sign().sum(dim, keepdim=keepdim)
-    size = difference.abs()
-    if p == 1:
-        return size.sum(dim, keepdim=keepdim)
-    if p == math.inf:
-        return size.amax(dim, keepdim=keepdim)
-    if p == -math.inf:
-        return size.amin(dim, keepdim=keepdim)
-    if p == 2 and not difference.is_complex():
-        total = (difference * difference).sum(dim, keepdim=keepdim)
-    else:
-        none = size == 0
-        powers = ondol.where(none, ondol.ones_like(size), size).pow(p)
-        limit = ondol.full_like(size, 0.0 if p > 0 else math.inf)
-        total = ondol.where(none, limit, powers).sum(dim, keepdim=keepdim)
-    none = total == 0
-    root = ondol.where(none, ondol.ones_like(total), total).pow(1.0 / p)
-    return ondol.where(none, ondol.full_like(root, 0.0 if p > 0 else math.inf), root)
 
 
 @operation
@@ -64,18 +42,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
         return x1.sum(-1, keepdim=True) * x2.sum(-1).unsqueeze(-2)
     mode = modes[compute_mode]
     if p == 2 and (mode == 1 or (mode == 0 and (rows1 > 25 or rows2 > 25))):
-        return _euclidean_by_product(x1, x2)
-    return p_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
-
-
-def _euclidean_by_product(x1: Tensor, x2: Tensor) -> Tensor:
-    squares1, squares2 = (x1 * x1).sum(-1, keepdim=True), (x2 * x2).sum(-1, keepdim=True)
-    left = ondol.cat([-2 * x1, squares1, ondol.ones_like(squares1)], -1)
-    right = ondol.cat([x2, ondol.ones_like(squares2), squares2], -1)
-    square = ondol.matmul(left, right.transpose(-2, -1))
-    positive = square > 0
-    root = ondol.where(positive, square, ondol.ones_like(square)).sqrt()
-    return ondol.where(positive, root, ondol.zeros_like(root))
+        return _nn.euclidean_distances(x1, x2)
+    return _norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
 @operation
@@ -91,10 +59,12 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist only supports floating-point dtypes, got: {input.dtype}")
     if not p >= 0:
         raise RuntimeError("pdist only supports non-negative p values")
+    if p == 2 and input.dtype in (ondol.float32, ondol.float64):
+        return _nn.euclidean_pairs(input)
     first, second = ondol.triu_indices(input.shape[0], input.shape[0], 1)
     if input.shape[1] == 0:
         return input.new_zeros(first.shape[0]) + input.sum()
-    return p_norm(input[first] - input[second], p, -1)
+    return _norm(input[first] - input[second], p, -1)
 
 
 @operation(method=True)
@@ -103,7 +73,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     difference = input - other
     if difference.numel() == 0:
         return difference.abs().sum()
-    return p_norm(difference, float(p), list(range(difference.dim())))
+    return _norm(difference, p)
 
 
 @operation(method=True, inplace=True)
@@ -122,7 +92,6 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Any = None
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.dim()} dimensions")
     dim = wrap_dim(dim, input.dim())
     others = [at for at in range(input.dim()) if at != dim]
-    low = input.dtype in (ondol.float16, ondol.bfloat16)
-    norm = p_norm(input.to(ondol.float32) if low else input, float(p), others, keepdim=True)
+    norm = _norm(input, p, others, keepdim=True)
     scale = ondol.where(norm > maxnorm, maxnorm / (norm + 1e-7), ondol.ones_like(norm))
     return input * scale.to(input.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 import ondol
@@ -23,3 +25,9 @@ def to_tensor(array: np.ndarray | np.generic, like: Tensor) -> Tensor:
     if like.dtype in (ondol.bfloat16, ondol.float16) and tensor.dtype == ondol.float32:
         tensor = tensor.to(like.dtype)
     return tensor.to(like.device)
+
+
+def flat_batch(matrices: np.ndarray) -> np.ndarray:
+    """(*, m, n) → (B, m, n), for empty matrices as well."""
+    *batch, rows, columns = matrices.shape
+    return matrices.reshape(math.prod(batch), rows, columns)

@@ -61,7 +61,7 @@ def common_batch(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 def raise_if_failed(info: Any, name: str, what: str, *, batched: bool) -> None:
     """LinAlgError for the first matrix whose `info` is not zero; `what` is formatted with that number."""
     info = of_all_examples(info)
-    if not bool((info != 0).any()):
+    if not info.any():
         return
     flat = info.reshape(-1)
     first = int(flat.nonzero()[0, 0])

@@ -9,9 +9,10 @@ import numpy as np
 import ondol
 from ondol import Tensor
 from ondol._examples import batch_of_matrices
+from ondol._native import linalg as _lapack
 from ondol._ops.checks import adjoint, complex_dtype
 from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square, finite_array
+from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square, raise_if_failed
 from ondol._ops.registry import operation
 
 
@@ -31,36 +32,6 @@ def _sum(*terms: Tensor | None) -> Tensor | None:
     return total
 
 
-class _HermitianEigen(ondol.autograd.Function):
-    """A = V diag(w) Vᴴ. Derivative: Giles 2008, section 3.1, for Hermitian A."""
-
-    _for_batch = batch_of_matrices
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, uplo: str) -> tuple[Tensor, Tensor]:
-        try:
-            values, vectors = np.linalg.eigh(finite_array(a, "linalg.eigh"), uplo)
-        except np.linalg.LinAlgError as error:
-            raise LinAlgError(f"linalg.eigh: The algorithm failed to converge: {error}") from error
-        values, vectors = to_tensor(values, a), to_tensor(vectors, a)
-        ctx.save_for_backward(values, vectors)
-        ctx.set_materialize_grads(False)
-        return values, vectors
-
-    @staticmethod
-    def backward(ctx: Any, values_grad: Tensor | None, vectors_grad: Tensor | None) -> tuple[Any, ...]:
-        values, vectors = ctx.saved_tensors
-        inside = None if values_grad is None else _diagonal_matrix(values_grad)
-        if vectors_grad is not None:
-            gaps = values.unsqueeze(-2) - values.unsqueeze(-1)
-            gaps = gaps + ondol.eye(gaps.shape[-1], dtype=gaps.dtype, device=gaps.device)
-            turned = ondol.matmul(adjoint(vectors), vectors_grad) / gaps
-            inside = _sum(turned - turned.tril().triu(), inside)
-        if inside is None:
-            return None, None
-        return ondol.matmul(ondol.matmul(vectors, inside.to(vectors.dtype)), adjoint(vectors)), None
-
-
 def _check_uplo(uplo: str) -> str:
     if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
         raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {uplo}")
@@ -77,14 +48,24 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     tensor([1., 2.])
     """
     check_square(A, "linalg.eigh")
-    return ondol.return_types.linalg_eigh(_HermitianEigen.apply(A, _check_uplo(UPLO)))
+    values, vectors, info = _lapack.eigh(A, upper=_check_uplo(UPLO) == "U")
+    raise_if_failed(info, "linalg.eigh", _EIGEN_FAILED, batched=A.dim() > 2)
+    return ondol.return_types.linalg_eigh((values, vectors))
+
+
+_EIGEN_FAILED = (
+    "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues "
+    "(error code: {})."
+)
 
 
 @operation(namespace="linalg")
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
     """The eigenvalues of Hermitian matrices in rising order."""
     check_square(A, "linalg.eigvalsh")
-    return _HermitianEigen.apply(A, _check_uplo(UPLO))[0]
+    values, _, info = _lapack.eigh(A, upper=_check_uplo(UPLO) == "U", vectors=False)
+    raise_if_failed(info, "linalg.eigh", _EIGEN_FAILED, batched=A.dim() > 2)
+    return values
 
 
 class _Eigen(ondol.autograd.Function):
@@ -143,62 +124,6 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     return _Eigen.apply(A)[0]
 
 
-class _SingularValues(ondol.autograd.Function):
-    """A = U diag(S) Vᴴ. Derivative: Townsend 2016, "Differentiating the SVD"; complex: Wan & Zhang 2019."""
-
-    _for_batch = batch_of_matrices
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
-        try:
-            u, s, vh = np.linalg.svd(finite_array(a, "linalg.svd"), full_matrices=full)
-        except np.linalg.LinAlgError as error:
-            raise LinAlgError(f"linalg.svd: The algorithm failed to converge: {error}") from error
-        u, s, vh = to_tensor(u, a), to_tensor(s, a), to_tensor(vh, a)
-        ctx.save_for_backward(u, s, vh)
-        ctx.set_materialize_grads(False)
-        return u, s, vh
-
-    @staticmethod
-    def backward(ctx: Any, u_grad: Tensor | None, s_grad: Tensor | None, vh_grad: Tensor | None) -> tuple[Any, ...]:
-        u, s, vh = ctx.saved_tensors
-        rank = s.shape[-1]
-        u, vh = u[..., :, :rank], vh[..., :rank, :]
-        if u_grad is None and vh_grad is None:
-            if s_grad is None:
-                return None, None
-            return ondol.matmul(u * s_grad.unsqueeze(-2).to(u.dtype), vh), None
-        v = adjoint(vh)
-        squares = s * s
-        gaps = squares.unsqueeze(-2) - squares.unsqueeze(-1)
-        gaps = gaps + ondol.eye(rank, dtype=gaps.dtype, device=gaps.device)
-        core, phase = None, None
-        u_part = v_part = None
-        if u_grad is not None:
-            u_grad = u_grad[..., :, :rank]
-            u_part = ondol.matmul(adjoint(u), u_grad)
-            skew = u_part - adjoint(u_part)
-            core, phase = skew / gaps * s.unsqueeze(-2), skew
-        if vh_grad is not None:
-            v_grad = adjoint(vh_grad[..., :rank, :])
-            v_part = ondol.matmul(vh, v_grad)
-            core = _sum(core, s.unsqueeze(-1) * ((v_part - adjoint(v_part)) / gaps))
-        core = core - core.tril().triu()
-        if s_grad is not None:
-            core = core + _diagonal_matrix(s_grad).to(core.dtype)
-        if core.is_complex() and phase is not None:
-            core = core + _diagonal_matrix(phase.diagonal(0, -2, -1) / (2 * s))
-        result = ondol.matmul(ondol.matmul(u, core), vh)
-        rows, columns = u.shape[-2], vh.shape[-1]
-        if rows > rank and u_grad is not None:  # the part of dU outside the span of U
-            outside = (u_grad - ondol.matmul(u, u_part)) / s.unsqueeze(-2)
-            result = result + ondol.matmul(outside, vh)
-        if columns > rank and vh_grad is not None:
-            outside = (v_grad - ondol.matmul(v, v_part)) / s.unsqueeze(-2)
-            result = result + ondol.matmul(u, adjoint(outside))
-        return result, None
-
-
 @operation(namespace="linalg")
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None) -> Any:
     """U (*, m, m), S (*, k) falling, Vh (*, n, n) with A = U diag(S) Vh; reduced to k = min(m, n) on request.
@@ -210,7 +135,21 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out
     """
     check_matrix(A, "linalg.svd")
     _check_driver(driver, "linalg.svd")
-    return ondol.return_types.linalg_svd(_SingularValues.apply(A, full_matrices))
+    u, s, vh, info = _lapack.svd(A, full_matrices)
+    _raise_if_not_converged(info, A)
+    return ondol.return_types.linalg_svd((u, s, vh))
+
+
+def _raise_if_not_converged(info: Tensor, A: Tensor) -> None:
+    if not info.any():
+        return
+    if (info < 0).any():
+        what = "The algorithm failed to converge because the input matrix contained non-finite values."
+        info = info.clamp_max(0)
+    else:
+        what = ("The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
+                "singular values (error code: {}).")  # fmt: skip
+    raise_if_failed(info, "linalg.svd", what, batched=A.dim() > 2)
 
 
 def _check_driver(driver: str | None, name: str) -> None:
@@ -223,4 +162,6 @@ def svdvals(A: Tensor, *, driver: str | None = None, out: Any = None) -> Tensor:
     """The singular values of matrices (*, m, n) in falling order: (*, min(m, n))."""
     check_matrix(A, "linalg.svdvals")
     _check_driver(driver, "linalg.svdvals")
-    return _SingularValues.apply(A, False)[1]
+    _, values, _, info = _lapack.svd(A, False, vectors=False)
+    _raise_if_not_converged(info, A)
+    return values

@@ -13,9 +13,8 @@ from ondol import Tensor
 from ondol._examples import batch_of_matrices
 from ondol._ops.checks import adjoint, wrap_dim
 from ondol._ops.diagonal import rising_powers
-from ondol._ops.host import to_numpy, to_tensor
+from ondol._ops.host import flat_batch, to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_square
-from ondol._ops.linalg_numpy import flat_batch
 from ondol._ops.linalg_solve import inv
 from ondol._ops.product import cheapest_chain, vector_product
 from ondol._ops.registry import operation

@@ -9,9 +9,8 @@ import numpy as np
 
 import ondol
 from ondol import Tensor
-from ondol._ops.host import to_numpy, to_tensor
+from ondol._ops.host import flat_batch, to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, raise_if_failed
-from ondol._ops.linalg_numpy import flat_batch
 from ondol._ops.registry import operation
 
 _GROWTH = (1 + math.sqrt(17)) / 8

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import ondol
 from ondol import Tensor
 from ondol._native import nn as _nn
 from ondol._ops.checks import adjoint, real_dtype
-from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, finite_array
-from ondol._ops.linalg_eigen import eigvalsh, svdvals
+from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch
+from ondol._ops.linalg_eigen import eigh, eigvalsh, svd, svdvals
 from ondol._ops.registry import operation
 
 
@@ -41,17 +38,17 @@ class _PseudoInverse(ondol.autograd.Function):
     """A⁺. Derivative: Golub & Pereyra 1973, "The differentiation of pseudo-inverses", for constant rank."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, tolerance: Tensor, hermitian: bool) -> Tensor:
-        matrices, cut = finite_array(a, "linalg.pinv"), to_numpy(tolerance)
+    def forward(ctx: Any, a: Tensor, atol: Any, rtol: Any, hermitian: bool) -> Tensor:
         if hermitian:
-            values, left = np.linalg.eigh(matrices)
-            right = np.conj(np.swapaxes(left, -1, -2))
+            values, left = eigh(a)
+            right = adjoint(left)
         else:
-            left, values, right = np.linalg.svd(matrices, full_matrices=False)
-        kept = np.abs(values) > cut[..., None]
-        inverse = np.where(kept, 1 / np.where(kept, values, 1), 0).astype(values.dtype)
-        result = to_tensor((np.conj(np.swapaxes(right, -1, -2)) * inverse[..., None, :])
-                           @ np.conj(np.swapaxes(left, -1, -2)), a)  # fmt: skip
+            left, values, right = svd(a, full_matrices=False)
+        sizes = values.abs()
+        tolerance = rank_tolerance(sizes.amax(-1), a.shape, atol, rtol)
+        kept = sizes > tolerance.unsqueeze(-1)
+        inverse = ondol.where(kept, 1 / values, 0).to(a.dtype)
+        result = ondol.matmul(adjoint(right) * inverse.unsqueeze(-2), adjoint(left))
         ctx.save_for_backward(a, result)
         return result
 
@@ -62,7 +59,7 @@ class _PseudoInverse(ondol.autograd.Function):
         within = -mm(mm(dual, grad), dual)
         column_space = mm(grad_dual - mm(a, mm(inverse, grad_dual)), mm(inverse, dual))
         row_space = mm(mm(dual, inverse), grad_dual - mm(mm(grad_dual, inverse), a))
-        return within + row_space + column_space, None, None
+        return within + row_space + column_space, None, None, None
 
 
 @operation(namespace="linalg")
@@ -83,10 +80,7 @@ def pinv(
     if A.numel() == 0:
         return adjoint(_nn.with_joined_gradient(A)).clone()
     rtol = rcond if rtol is None else rtol
-    matrix = A.detach()
-    values = eigvalsh(matrix).abs().amax(-1) if hermitian else svdvals(matrix)[..., 0]
-    tolerance = rank_tolerance(values, A.shape, atol, rtol)
-    return _PseudoInverse.apply(A, tolerance.expand(A.shape[:-2]), hermitian)
+    return _PseudoInverse.apply(A, atol, rtol, hermitian)
 
 
 @operation(namespace="linalg")

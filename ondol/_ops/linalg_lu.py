@@ -7,9 +7,8 @@ from typing import Any
 import ondol
 from ondol import Tensor
 from ondol._examples import batch_of_matrices
-from ondol._ops import linalg_numpy
+from ondol._native import linalg as _lapack
 from ondol._ops.checks import adjoint
-from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, raise_if_failed
 from ondol._ops.linalg_triangular import solve_triangular
 from ondol._ops.registry import operation
@@ -23,12 +22,7 @@ class _LU(ondol.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor]:
-        matrices = to_numpy(a)
-        batch = matrices.shape[:-2]
-        packed, pivots, info = linalg_numpy.lu_factor(linalg_numpy.flat_batch(matrices), pivot)
-        packed = to_tensor(packed.reshape(matrices.shape), a)
-        pivots = to_tensor(pivots.reshape(*batch, pivots.shape[-1]), a)
-        info = to_tensor(info.reshape(batch), a)
+        packed, pivots, info = _lapack.lu_factor_ex(a, pivot=pivot)
         ctx.save_for_backward(packed, pivots)
         ctx.mark_non_differentiable(pivots, info)
         return packed, pivots, info
@@ -67,10 +61,8 @@ def _split(packed: Tensor) -> tuple[Tensor, Tensor]:
 
 def permutation_matrix(pivots: Tensor, rows: int, dtype: Any) -> Tensor:
     """P with A = P L U, from LAPACK's sequence of swaps."""
-    swaps = to_numpy(pivots)
-    flat = linalg_numpy.flat_batch(swaps[..., None, :])[:, 0, :]
-    order = linalg_numpy.permutation(flat, rows).reshape(*swaps.shape[:-1], rows)
-    return ondol.eye(rows, dtype=dtype, device=pivots.device)[to_tensor(order, pivots)].mT
+    order = _lapack.row_order(pivots, rows)
+    return ondol.eye(rows, dtype=dtype, device=pivots.device)[order].mT
 
 
 _SINGULAR = "U[{0},{0}] is zero and using it on lu_solve would result in a division by zero."

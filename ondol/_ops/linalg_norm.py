@@ -7,8 +7,8 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import is_inexact, real_dtype, wrap_dim, wrap_dims
-from ondol._ops.distance import p_norm
+from ondol._native import linalg_vector_norm as _native_norm
+from ondol._ops.checks import is_inexact, real_dtype, wrap_dim
 from ondol._ops.linalg_checks import check_inexact, check_matrix, check_square
 from ondol._ops.linalg_eigen import svdvals
 from ondol._ops.linalg_solve import inv_ex
@@ -40,25 +40,7 @@ def vector_norm(
     >>> ondol.linalg.vector_norm(ondol.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    name = "linalg.vector_norm"
-    x = _converted(x, dtype, name)
-    if not isinstance(ord, (int, float)) or isinstance(ord, bool):
-        raise TypeError(f"{name}(): argument 'ord' must be Number, not {type(ord).__name__}")
-    whole = dim is None or (not isinstance(dim, int) and len(dim) == 0)
-    dims = tuple(range(x.dim())) if whole else wrap_dims(dim, x.dim())
-    if x.dim() == 0:
-        dims = ()
-    empty = any(x.shape[at] == 0 for at in dims)
-    if empty and (ord < 0 or ord == math.inf):
-        raise RuntimeError(f"{name} cannot compute the {ord} norm on an empty dimension because the operation does not "
-                           "have an identity")  # fmt: skip
-    low = x.dtype in (ondol.float16, ondol.bfloat16)
-    wide = x.to(ondol.float32) if low else x
-    if not dims:  # the norm of single numbers
-        result = wide.abs().sign() if ord == 0 else wide.abs()
-    else:
-        result = p_norm(wide, float(ord), list(dims), keepdim)
-    return result.to(x.dtype) if low else result
+    return _native_norm(x, ord, dim, keepdim, dtype=dtype)
 
 
 _MATRIX_ORDERS = (1, -1, 2, -2, math.inf, -math.inf)

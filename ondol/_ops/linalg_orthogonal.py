@@ -4,66 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import ondol
 from ondol import Tensor
-from ondol._examples import batch_of_matrices, one_example_at_a_time
-from ondol._ops import linalg_numpy
+from ondol._native import linalg as _lapack
 from ondol._ops.checks import adjoint
-from ondol._ops.host import to_numpy, to_tensor
 from ondol._ops.linalg_checks import check_inexact, check_matrix
-from ondol._ops.linalg_triangular import solve_triangular
 from ondol._ops.registry import operation
-
-
-class _QR(ondol.autograd.Function):
-    """A = Q R. Derivative: Seeger et al. 2017, "Auto-differentiating linear algebra", section 4.3; Walter & Lehmann
-    2018 for more rows than columns; for more columns, the remaining ones follow as Qᴴ A."""
-
-    _for_batch = batch_of_matrices
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, mode: str) -> tuple[Tensor, Tensor]:
-        q, r = (to_tensor(part, a) for part in np.linalg.qr(to_numpy(a), mode))
-        ctx.save_for_backward(q, r)
-        ctx.set_materialize_grads(False)
-        ctx.mode = mode
-        return q, r
-
-    @staticmethod
-    def backward(ctx: Any, q_grad: Tensor | None, r_grad: Tensor | None) -> tuple[Any, ...]:
-        q, r = ctx.saved_tensors
-        if q_grad is None and r_grad is None:
-            return None, None
-        rows, columns = q.shape[-2], r.shape[-1]
-        if ctx.mode == "complete" and rows > columns:
-            raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
-        q_grad = ondol.zeros_like(q) if q_grad is None else q_grad
-        r_grad = ondol.zeros_like(r) if r_grad is None else r_grad
-        if columns <= rows:
-            return _tall_gradient(q, r, q_grad, r_grad), None
-        # A = [X | Y], R = [U | Qᴴ Y]
-        rest, rest_grad = r[..., :, rows:], r_grad[..., :, rows:]
-        q_grad = q_grad + ondol.matmul(ondol.matmul(q, rest), adjoint(rest_grad))
-        head = _tall_gradient(q, r[..., :, :rows], q_grad, r_grad[..., :, :rows])
-        return ondol.cat([head, ondol.matmul(q, rest_grad)], -1), None
-
-
-def _tall_gradient(q: Tensor, r: Tensor, q_grad: Tensor, r_grad: Tensor) -> Tensor:
-    inside = ondol.matmul(r, adjoint(r_grad)) - ondol.matmul(adjoint(q_grad), q)
-    below = inside.tril(-1)
-    diagonal = inside.tril().triu()
-    if diagonal.is_complex():  # R has a real diagonal, so that the phase of Q is fixed
-        diagonal = (diagonal + diagonal.conj()) * 0.5
-    whole = q_grad + ondol.matmul(q, below + adjoint(below) + diagonal)
-    return solve_triangular(adjoint(r), whole, upper=False, left=False)
-
-
-@one_example_at_a_time
-def _triangle(a: Tensor) -> Tensor:
-    """R alone."""
-    return to_tensor(np.linalg.qr(to_numpy(a), "r"), a)
 
 
 @operation(namespace="linalg")
@@ -77,17 +23,7 @@ def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    check_matrix(A, "linalg.qr")
-    if mode not in ("reduced", "complete", "r"):
-        raise RuntimeError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
-        )
-    if mode == "r":
-        if ondol.is_grad_enabled() and A.requires_grad:
-            raise RuntimeError("The derivative of linalg.qr depends on Q, which is not computed when mode='r'. "
-                               "Please use linalg.qr(A, mode='reduced') if you require gradients")  # fmt: skip
-        return ondol.return_types.linalg_qr((A.new_zeros(0), _triangle(A)))
-    return ondol.return_types.linalg_qr(_QR.apply(A, mode))
+    return ondol.return_types.linalg_qr(_lapack.qr(A, mode))
 
 
 @operation(namespace="linalg")
@@ -173,7 +109,4 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     check_matrix(input, "geqrf", "input")
     if ondol.is_grad_enabled() and input.requires_grad:
         raise NotImplementedError("the derivative for 'geqrf' is not implemented; use ondol.linalg.qr")
-    matrices = to_numpy(input)
-    packed, tau = linalg_numpy.householder_factor(linalg_numpy.flat_batch(matrices))
-    tau = tau.reshape(*matrices.shape[:-2], tau.shape[-1])
-    return ondol.return_types.geqrf((to_tensor(packed.reshape(matrices.shape), input), to_tensor(tau, input)))
+    return ondol.return_types.geqrf(_lapack.geqrf(input))

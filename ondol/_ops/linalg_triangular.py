@@ -6,35 +6,10 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._examples import batch_of_matrices
-from ondol._ops import linalg_numpy
+from ondol._native import linalg as _lapack
 from ondol._ops.checks import adjoint
-from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import check_matrix, check_same_dtype, check_square, common_batch, raise_if_failed
+from ondol._ops.linalg_checks import check_matrix, check_square, raise_if_failed
 from ondol._ops.registry import operation
-
-
-class _SolveTriangular(ondol.autograd.Function):
-    """X with A X = B. Derivatives: Giles 2008, section 2.3.1, cut to the triangle that is read."""
-
-    _for_batch = batch_of_matrices
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, upper: bool, unit: bool) -> Tensor:
-        x = to_tensor(linalg_numpy.solve_triangular(to_numpy(a), to_numpy(b), upper=upper, unit=unit), a)
-        ctx.save_for_backward(a, x)
-        ctx.upper, ctx.unit = upper, unit
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        a, x = ctx.saved_tensors
-        b_grad = _SolveTriangular.apply(adjoint(a), grad, not ctx.upper, ctx.unit)
-        a_grad = None
-        if ctx.needs_input_grad[0]:
-            whole = -ondol.matmul(b_grad, adjoint(x))
-            a_grad = whole.triu(int(ctx.unit)) if ctx.upper else whole.tril(-int(ctx.unit))
-        return a_grad, b_grad, None, None
 
 
 @operation(namespace="linalg")
@@ -50,17 +25,7 @@ def solve_triangular(
     tensor([[1.],
             [2.]])
     """
-    name = "linalg.solve_triangular"
-    check_square(A, name)
-    check_matrix(B, name, "B")
-    check_same_dtype(A, B, name)
-    if A.shape[-1] != B.shape[-2 if left else -1]:
-        raise RuntimeError(f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
-                           f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")  # fmt: skip
-    A, B = common_batch(A, B)
-    if left:
-        return _SolveTriangular.apply(A, B, upper, unitriangular)
-    return _SolveTriangular.apply(A.mT, B.mT, not upper, unitriangular).mT
+    return _lapack.solve_triangular(A, B, upper=upper, left=left, unitriangular=unitriangular)
 
 
 @operation(method=True)
@@ -79,35 +44,6 @@ def triangular_solve(
     return ondol.return_types.triangular_solve((solution, copy))
 
 
-class _Cholesky(ondol.autograd.Function):
-    """A = L Lᴴ. Derivative: Murray 2016, "Differentiation of the Cholesky decomposition", equation 10."""
-
-    _for_batch = batch_of_matrices
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor) -> tuple[Tensor, Tensor]:
-        matrices = to_numpy(a)
-        flat = linalg_numpy.flat_batch(matrices)
-        factors, info = linalg_numpy.cholesky(flat)
-        factor, infos = to_tensor(factors.reshape(matrices.shape), a), to_tensor(info.reshape(matrices.shape[:-2]), a)
-        ctx.save_for_backward(factor)
-        ctx.mark_non_differentiable(infos)
-        return factor, infos
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Any) -> Tensor:
-        (factor,) = ctx.saved_tensors
-        inside = _phi(ondol.matmul(adjoint(factor), grad))
-        inside = (inside + adjoint(inside)) * 0.5
-        left = solve_triangular(adjoint(factor), inside, upper=True)
-        return solve_triangular(factor, left, upper=False, left=False)
-
-
-def _phi(matrix: Tensor) -> Tensor:
-    """The lower triangle with half of the diagonal."""
-    return matrix.tril() - matrix.tril().triu() * 0.5
-
-
 @operation(namespace="linalg")
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Any:
     """(L, info) of `cholesky`: info is the order of the first minor that is not positive, or 0.
@@ -115,11 +51,10 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     Where info is not 0, the factor holds no useful numbers.
     """
     check_square(A, "linalg.cholesky_ex")
-    # The other triangle is not read, but derivatives are those of a Hermitian matrix.
-    factor, info = _Cholesky.apply(adjoint(A) if upper else A)
+    factor, info = _lapack.cholesky_ex(A, upper=upper)
     if check_errors:
         raise_if_failed(info, "linalg.cholesky_ex", _NOT_POSITIVE, batched=A.dim() > 2)
-    return ondol.return_types.linalg_cholesky_ex((adjoint(factor).resolve_conj() if upper else factor, info))
+    return ondol.return_types.linalg_cholesky_ex((factor, info))
 
 
 _NOT_POSITIVE = (
@@ -138,8 +73,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
     tensor([[2., 0.],
             [1., 1.]])
     """
-    check_square(A, "linalg.cholesky")
-    factor, info = cholesky_ex(A, upper=upper)
+    factor, info = _lapack.cholesky_ex(A, upper=upper)
     raise_if_failed(info, "linalg.cholesky", _NOT_POSITIVE, batched=A.dim() > 2)
     return factor
 

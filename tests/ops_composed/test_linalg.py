@@ -60,6 +60,12 @@ class TestEquations:
         order, lower, upper = linalg.lu(a)
         close(order @ lower @ upper, a)
 
+    def test_lu_without_pivoting_keeps_the_rows_in_order(self, dtype):
+        a = positive(2, 5, 5, dtype=dtype)
+        packed, pivots = linalg.lu_factor(a, pivot=False)
+        close((packed.tril(-1) + ondol.eye(5, dtype=dtype)) @ packed.triu(), a)
+        assert pivots.tolist() == [[1, 2, 3, 4, 5]] * 2
+
     def test_lu_solve_solves_with_every_combination_of_flags(self, dtype):
         a, b = matrix(3, 3, dtype=dtype, shift=4), matrix(3, 2, dtype=dtype, seed=1)
         packed, pivots = linalg.lu_factor(a)
@@ -147,8 +153,24 @@ class TestDerivatives:
         function = lambda a, b: linalg.solve_triangular(a, b, upper=upper)  # noqa: E731
         check_derivatives(function, matrix(3, 3, dtype=dtype, shift=4), matrix(3, 2, dtype=dtype, seed=1))
 
+    def test_cholesky_upper(self, dtype):
+        check_derivatives(
+            lambda a: linalg.cholesky(a + a.mH + 12 * ondol.eye(3, dtype=dtype), upper=True), matrix(3, 3, dtype=dtype)
+        )
+
+    def test_solve_of_a_batch_that_shares_a_matrix_from_the_right(self, dtype):
+        function = lambda a, b: linalg.solve(a, b, left=False)  # noqa: E731
+        check_derivatives(function, matrix(3, 3, dtype=dtype, shift=4), matrix(2, 2, 3, dtype=dtype, seed=1))
+
+    def test_solve_triangular_from_the_right_with_a_unit_diagonal(self, dtype):
+        function = lambda a, b: linalg.solve_triangular(a, b, upper=True, left=False, unitriangular=True)  # noqa: E731
+        check_derivatives(function, matrix(2, 3, 3, dtype=dtype), matrix(2, 3, dtype=dtype, seed=1))
+
     def test_determinant(self, dtype):
         check_derivatives(linalg.det, matrix(3, 3, dtype=dtype, shift=2))
+
+    def test_phase_of_the_determinant(self, dtype):
+        check_derivatives(lambda a: linalg.slogdet(a).sign, matrix(2, 3, 3, dtype=dtype, shift=2))
 
     def test_log_determinant(self, dtype):
         check_derivatives(lambda a: linalg.slogdet(a).logabsdet, matrix(3, 3, dtype=dtype, shift=2))
@@ -298,3 +320,158 @@ def test_named_results_have_names():
     assert linalg.eigh(ondol.eye(2)).eigenvalues.tolist() == [1.0, 1.0]
     assert ondol.slogdet(ondol.eye(2)).logabsdet.item() == 0.0
     assert type(linalg.qr(ondol.eye(2))).__name__ == "linalg_qr"
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_the_determinant_of_a_singular_batch_has_the_adjugate_for_derivative(rank):
+    a = matrix(2, 3, rank) @ matrix(2, rank, 3, seed=1)
+    a[..., 2, :] = a[..., 0, :]  # an exact zero pivot
+    a = a.detach().requires_grad_()
+    linalg.det(a).sum().backward()
+    cofactors = [[[(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(m, i, 0), j, 1)) for j in range(3)]
+                  for i in range(3)] for m in a.detach().numpy()]  # fmt: skip
+    np.testing.assert_allclose(a.grad.numpy(), cofactors, atol=1e-12)
+
+
+def layouts():
+    """The same matrices in every order of memory."""
+    a = positive(2, 5, 5)
+    wide = ondol.zeros(2, 10, 10, dtype=a.dtype)
+    wide[:, ::2, ::2] = a
+    return a, [
+        a.mT.contiguous().mT,
+        wide[:, ::2, ::2],
+        a.permute(1, 2, 0).contiguous().permute(2, 0, 1),
+        a.flip(0).flip(0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        linalg.cholesky, linalg.inv, linalg.det, lambda a: linalg.qr(a).R, linalg.eigvalsh, linalg.svdvals,
+        lambda a: linalg.solve(a, a[..., :2]), lambda a: linalg.solve_triangular(a, a[..., :2], upper=True),
+        lambda a: linalg.solve_triangular(a, a[..., :2, :], upper=False, left=False), lambda a: linalg.lu_factor(a).LU,
+    ],
+)  # fmt: skip
+def test_the_order_of_memory_does_not_matter(function):
+    plain, others = layouts()
+    for other in others:
+        close(function(other), function(plain))
+
+
+def test_results_agree_with_numpy_on_a_batch_with_two_dimensions():
+    a = matrix(2, 3, 4, 4, dtype=ondol.complex128, shift=3)
+    b = matrix(3, 4, 2, dtype=ondol.complex128, seed=1)
+    np.testing.assert_allclose(linalg.inv(a).numpy(), np.linalg.inv(a.numpy()))
+    np.testing.assert_allclose(linalg.det(a).numpy(), np.linalg.det(a.numpy()))
+    np.testing.assert_allclose(linalg.solve(a, b).numpy(), np.linalg.solve(a.numpy(), b.numpy()))
+    np.testing.assert_allclose(linalg.svdvals(a).numpy(), np.linalg.svd(a.numpy(), compute_uv=False))
+    np.testing.assert_allclose(linalg.eigvalsh(a).numpy(), np.linalg.eigvalsh(a.numpy()))
+    np.testing.assert_allclose(linalg.eigvalsh(a, "U").numpy(), np.linalg.eigvalsh(a.numpy(), "U"))
+
+
+def test_only_the_triangle_that_is_named_is_read():
+    a = positive(4, 4)
+    spoiled = a + ondol.full((4, 4), 7.0, dtype=a.dtype).triu(1)
+    close(linalg.cholesky(spoiled), linalg.cholesky(a))
+    close(linalg.cholesky(spoiled.mT, upper=True), linalg.cholesky(a, upper=True))
+    close(linalg.eigh(spoiled).eigenvalues, linalg.eigvalsh(a))
+    close(linalg.eigh(spoiled.mT, "U").eigenvalues, linalg.eigvalsh(a))
+
+
+def test_info_is_that_of_each_matrix():
+    a = ondol.stack([ondol.eye(3), ondol.ones(3, 3), ondol.zeros(3, 3)])
+    assert linalg.inv_ex(a).info.tolist() == [0, 2, 1]
+    assert linalg.solve_ex(a, ondol.ones(3, 1))[1].tolist() == [0, 2, 1]
+    assert linalg.lu_factor_ex(a).info.tolist() == [0, 2, 1]
+    assert linalg.cholesky_ex(ondol.tensor([[4.0, 2, 1], [2, -1, 1], [1, 1, 3]])).info.item() == 2
+
+
+def test_an_error_names_the_first_matrix_of_a_batch_that_failed():
+    batch = ondol.stack([ondol.eye(2), ondol.zeros(2, 2), ondol.zeros(2, 2)])
+    with pytest.raises(linalg.LinAlgError, match=r"linalg.inv: \(Batch element 1\): The diagonal element 1 is zero"):
+        linalg.inv(batch)
+    with pytest.raises(linalg.LinAlgError, match=r"linalg.cholesky: \(Batch element 1\): .* minor of order 1 is not"):
+        linalg.cholesky(batch)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("size", [3, 40])
+def test_matrices_that_are_not_finite_end_in_an_error_or_nan(value, size):
+    a = ondol.full((size, size), value)
+    for function in (linalg.eigh, linalg.eigvalsh):
+        with pytest.raises(linalg.LinAlgError, match="failed to converge"):
+            function(a)
+    for function in (linalg.svd, linalg.svdvals):
+        with pytest.raises(linalg.LinAlgError, match="contained non-finite values"):
+            function(a)
+    with pytest.raises(linalg.LinAlgError, match="not positive-definite"):
+        linalg.cholesky(a)
+    assert linalg.inv(a).isnan().any()
+    assert linalg.qr(a).R.isnan().any()
+    assert linalg.solve(a, ondol.ones(size)).isnan().any()
+    assert linalg.lu_factor_ex(a).pivots.sub(1).clamp(0, size - 1).sub(linalg.lu_factor_ex(a).pivots).eq(-1).all()
+
+
+def test_one_nan_in_a_batch_does_not_spoil_its_neighbours():
+    a = ondol.stack([ondol.eye(3), ondol.eye(3)])
+    a[0, 2, 2] = float("nan")
+    factor, info = linalg.cholesky_ex(a)
+    assert info.tolist() == [3, 0]
+    assert ondol.equal(factor[1], ondol.eye(3))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3), (0, 3, 2)])
+def test_factors_of_empty_rectangles_are_bases(shape):
+    u, s, vh = linalg.svd(ondol.ones(*shape))
+    assert ondol.equal(u, ondol.eye(shape[-2]).expand(u.shape))
+    assert ondol.equal(vh, ondol.eye(shape[-1]).expand(vh.shape))
+    assert s.shape == (*shape[:-2], min(shape[-2:]))
+    assert linalg.qr(ondol.ones(*shape), "complete").Q.shape == (*shape[:-2], shape[-2], shape[-2])
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    a, before = positive(70, 24, 24, dtype=ondol.float32), ondol.get_num_threads()
+    results = []
+    try:
+        for count in (1, 3):
+            ondol.set_num_threads(count)
+            parts = (linalg.inv(a), linalg.cholesky(a), *linalg.svd(a), *linalg.qr(a), *linalg.eigh(a), linalg.det(a))
+            results.append((*parts, ondol.pdist(a[0]), ondol.cdist(a[:, :, 1:], a[:, 1:, 1:])))
+    finally:
+        ondol.set_num_threads(before)
+    assert all(ondol.equal(one, other) for one, other in zip(*results))
+
+
+def test_pivots_out_of_range_are_refused():
+    with pytest.raises(IndexError, match="pivot 7 is out of range"):
+        ondol.lu_unpack(ondol.eye(2), ondol.tensor([7, 2], dtype=ondol.int32))
+
+
+class TestDistances:
+    @pytest.mark.parametrize("dtype", [ondol.float32, ondol.float64])
+    @pytest.mark.parametrize("shape", [(0, 3), (1, 3), (2, 0), (5, 17), (40, 300), (70, 1)])
+    def test_pdist_is_the_distance_of_each_pair(self, dtype, shape):
+        x = matrix(*shape, dtype=dtype)
+        first, second = np.triu_indices(shape[0], 1)
+        expected = np.linalg.norm(x.numpy()[first] - x.numpy()[second], axis=-1)
+        np.testing.assert_allclose(ondol.pdist(x).numpy(), expected, rtol=1e-5)
+        assert ondol.equal(ondol.nn.functional.pdist(x), ondol.pdist(x))
+
+    @pytest.mark.parametrize("p", [1.0, 2.0, 3.0, float("inf")])
+    def test_pdist_has_derivatives(self, p):
+        check_derivatives(lambda x: ondol.pdist(x, p), matrix(5, 3))
+
+    @pytest.mark.parametrize("rows", [3, 27])
+    def test_cdist_has_derivatives_by_product_and_by_difference(self, rows):
+        check_derivatives(ondol.cdist, matrix(2, rows, 3), matrix(4, 3, seed=1))
+
+    def test_equal_rows_have_a_derivative_of_zero(self):
+        x = ondol.ones(30, 4, requires_grad=True)
+        (ondol.pdist(x).sum() + ondol.cdist(x, x).sum()).backward()
+        assert ondol.equal(x.grad, ondol.zeros(30, 4))
+
+    def test_cosine_similarity_of_short_vectors_is_bounded_by_eps(self):
+        x, y = ondol.tensor([[3.0, 4.0], [0.0, 0.0]]), ondol.tensor([[4.0, 3.0], [1.0, 0.0]])
+        close(ondol.nn.functional.cosine_similarity(x, y), ondol.tensor([0.96, 0.0]))

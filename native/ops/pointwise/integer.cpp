@@ -90,8 +90,8 @@ void add_integer(FormulaKernels& kernels) {
 
 namespace ondol {
 
-/// Of the divisor in the dtype of the result: 256 is 0 in uint8. Reads it without a pointwise operation, which would take
-/// the target of an in-place division for its own.
+/// Of the divisor in the dtype of the result: 256 is 0 in uint8. Reads it without a pointwise operation, which would
+/// take the target of an in-place division for its own.
 static void refuse_zero(const char* operation, const Tensor& divisor, Dtype dtype) {
   if (!is_integral(dtype)) return;
   NoGrad silent;

@@ -19,13 +19,15 @@ def cosine_similarity(x1: ondol.Tensor, x2: ondol.Tensor, dim: int = 1, eps: flo
     dtype = ondol.promote_types(x1.dtype, x2.dtype)
     if not (dtype.is_floating_point or dtype.is_complex):
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {dtype}")
-    x1, x2 = ondol.broadcast_tensors(x1.to(dtype), x2.to(dtype))
-    return ((x1 / _length(x1, dim, eps)) * (x2 / _length(x2, dim, eps))).sum(dim)
+    x1, x2 = x1.to(dtype), x2.to(dtype)
+    if x1.shape != x2.shape:
+        x1, x2 = ondol.broadcast_tensors(x1, x2)
+    return (x1 * x2).sum(dim) / (_length(x1, dim, eps) * _length(x2, dim, eps))
 
 
 def _length(x: ondol.Tensor, dim: int, eps: float) -> ondol.Tensor:
     """The norm, at least eps; the limit is not differentiated, so that short vectors keep a gradient."""
-    length = x.norm(2, dim, keepdim=True).clone()
+    length = x.norm(2, dim).clone()
     with ondol.no_grad():
         length.clamp_min_(eps)
     return length
@@ -51,11 +53,4 @@ def pdist(input: ondol.Tensor, p: float = 2) -> ondol.Tensor:
     >>> ondol.nn.functional.pdist(ondol.tensor([[0.0], [1.0], [3.0]]))
     tensor([1., 3., 2.])
     """
-    if input.dim() != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
-    if not input.is_floating_point():
-        raise RuntimeError("pdist only supports floating-point dtypes")
-    if p < 0:
-        raise RuntimeError("pdist only supports non-negative p values")
-    rows, columns = ondol.triu_indices(input.shape[0], input.shape[0], 1)
-    return (input[rows] - input[columns]).norm(p, -1)
+    return ondol.pdist(input, p)

@@ -1,0 +1,206 @@
+// Euclidean distances between all rows of matrices.
+
+#include <cmath>
+
+#include "base/parallel.h"
+#include "base/vectorize.h"
+#include "ops/functions.h"
+#include "ops/linalg.h"
+#include "ops/registry.h"
+
+namespace ondol {
+namespace {
+
+/// 1/x where x is not zero, and zero there: the smallest subgradient of a distance.
+Tensor inverse_or_zero(const Tensor& x) {
+  return masked_fill(reciprocal(x), eq(detach(x), wrapped_number(0)), wrapped_number(0));
+}
+
+/// |x - y|² = |x|² - 2 x·y + |y|² for all rows of x [*, p, m] and y [*, r, m], by one matrix product each.
+Tensor distances_by_product(const Tensor& x, const Tensor& y) {
+  NoGrad silent;
+  int64_t p = x.size(-2), r = y.size(-2), m = x.size(-1);
+  Tensor result = empty(with_sizes(batch_of(x), {p, r}), x.dtype());
+  if (result.numel() == 0) return result;
+  int64_t count = result.numel() / (p * r);
+  Tensor left = contiguous(detach(x)), right = contiguous(detach(y));
+  Tensor left_squares = sum(mul(left, left), {-1}, false), right_squares = sum(mul(right, right), {-1}, false);
+  for_product_type(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    if constexpr (std::is_floating_point_v<T>) {
+      T* distance = result.data<T>();
+      const T *a = left_squares.data<T>(), *b = right_squares.data<T>();
+      launch({{&left, &right, &left_squares, &right_squares}, {&result}}, result.numel() * m, [&] {
+        parallel_for(count * p, 1 + 16384 / r, [&](int64_t begin, int64_t end) {
+          for (int64_t row = begin; row < end; ++row)
+            for (int64_t j = 0; j < r; ++j) distance[row * r + j] = a[row] + b[row / p * r + j];
+        });
+        blas::gemm_batch<T>(blas::Form::Plain, blas::Form::Transposed, count, p, r, m, T(-2), left.data<T>(), m, p * m,
+                            right.data<T>(), m, r * m, T(1), distance, r, p * r);
+      });
+    }
+  });
+  return sqrt(clamp(result, wrapped_number(0), {}));
+}
+
+/// The distances of every row of x [*, p, m] to every row of y [*, r, m], both of one dtype and batch: [*, p, r].
+Tensor euclidean_distances(const Tensor& x, const Tensor& y) {
+  constexpr const char* kName = "cdist";
+  check_matrix(kName, x, "x1");
+  check_matrix(kName, y, "x2");
+  check_same_dtype(kName, x, y);
+  if (is_complex(x.dtype())) runtime_error(kName, " only supports floating-point dtypes, X1 got: ", name(x.dtype()));
+  if (batch_of(x) != batch_of(y) || x.size(-1) != y.size(-1) || x.size(-1) == 0)
+    runtime_error(kName, ": the batches and the numbers of columns must match, got ", x.sizes(), " and ", y.sizes());
+  Tensor distances = distances_by_product(x, y);
+  if (needs_gradient(x, y))
+    record("EuclideanDistBackward0", distances, {x, y},
+           [x = save(x), y = save(y), distances = save_output(distances)](const Tensor& gradient, Gradients& in) {
+             Tensor weights = mul(gradient, inverse_or_zero(distances()));
+             if (in.wants(0)) in[0] = sub(mul(x(), sum(weights, {-1}, true)), matmul(weights, y()));
+             if (in.wants(1)) {
+               Tensor turned = transpose(weights, -2, -1);
+               in[1] = sub(mul(y(), sum(turned, {-1}, true)), matmul(turned, x()));
+             }
+           });
+  return distances;
+}
+
+template <class T>
+struct Lanes {
+  using Vector [[gnu::vector_size(32), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+  static constexpr int64_t kWidth = 32 / sizeof(T), kVectors = 4, kTile = kVectors * kWidth;
+};
+
+/// The distances of one row of x [rows, n] to those after it, a tile of them side by side. `columns` is x transposed,
+/// its lines `rows` + one tile long. Sums of 128 terms are added up, for the sake of their last digits.
+template <class T>
+[[gnu::always_inline]] inline void distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
+                                                   T* out) {
+  using Vector = typename Lanes<T>::Vector;
+  constexpr int64_t kTile = Lanes<T>::kTile, kBlock = 128;
+  for (int64_t other = row + 1; other < rows; other += kTile) {
+    Vector total[Lanes<T>::kVectors] = {};
+    for (int64_t start = 0; start < n; start += kBlock) {
+      Vector sums[Lanes<T>::kVectors] = {};
+      for (int64_t k = start; k < std::min(n, start + kBlock); ++k) {
+        const auto* line = reinterpret_cast<const Vector*>(columns + k * (rows + kTile) + other);
+        for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) {
+          Vector difference = line[v] - x[row * n + k];
+          sums[v] += difference * difference;
+        }
+      }
+      for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) total[v] += sums[v];
+    }
+    const T* squares = reinterpret_cast<const T*>(total);
+    for (int64_t lane = 0; lane < std::min(kTile, rows - other); ++lane) *out++ = std::sqrt(squares[lane]);
+  }
+}
+/// Adds what one row's distances to all others contribute to its gradient.
+template <class T>
+[[gnu::always_inline]] inline void gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n,
+                                                   T* out) {
+  for (int64_t other = 0; other < rows; ++other) {
+    if (other == row) continue;
+    int64_t low = std::min(row, other), high = std::max(row, other);
+    T weight = weights[low * (2 * rows - low - 1) / 2 + high - low - 1];
+    for (int64_t i = 0; i < n; ++i) out[i] += weight * (x[row * n + i] - x[other * n + i]);
+  }
+}
+
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE void wide_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
+                                                     T* out) {
+  distances_after(x, columns, row, rows, n, out);
+}
+template <class T>
+ONDOL_VECTORIZE void plain_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n, T* out) {
+  distances_after(x, columns, row, rows, n, out);
+}
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE void wide_gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n,
+                                                     T* out) {
+  gradient_of_row(x, weights, row, rows, n, out);
+}
+template <class T>
+ONDOL_VECTORIZE void plain_gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n, T* out) {
+  gradient_of_row(x, weights, row, rows, n, out);
+}
+
+/// f with a value of the element type, float or double.
+template <class F>
+void visit_real(Dtype dtype, F&& f) {
+  dtype == Dtype::F32 ? f(float{}) : f(double{});
+}
+
+/// weights[k] (x_i - x_j) for each pair k = (i, j), added to row i and taken from row j. Of small grain, so that every
+/// row is summed in one order.
+Tensor pair_gradient(const Tensor& x, const Tensor& weights) {
+  Tensor rows = contiguous(detach(x)), factors = contiguous(detach(weights)), result = zeros(x.sizes(), x.dtype());
+  int64_t count = x.size(0), n = x.size(1);
+  visit_real(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    launch({{&rows, &factors}, {&result}}, x.numel() * count, [&] {
+      auto row = wide_vectors() ? wide_gradient_of_row<T> : plain_gradient_of_row<T>;
+      parallel_for(count, 1 + 32768 / (x.numel() + 1), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          row(rows.data<T>(), factors.data<T>(), i, count, n, result.data<T>() + i * n);
+      });
+    });
+  });
+  return result;
+}
+
+/// The numbers of the first and second rows of all pairs.
+std::pair<Tensor, Tensor> pairs_of(int64_t rows) {
+  Tensor first = empty({rows * (rows - 1) / 2}, Dtype::I64), second = empty(first.sizes(), Dtype::I64);
+  auto *one = first.data<int64_t>(), *other = second.data<int64_t>();
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = i + 1; j < rows; ++j) *one++ = i, *other++ = j;
+  return {first, second};
+}
+
+/// The same, made of operations that have derivatives.
+Tensor recorded_pair_gradient(const Tensor& x, const Tensor& weights) {
+  auto [first, second] = pairs_of(x.size(0));
+  Tensor moves = mul(sub(index_select(x, 0, first), index_select(x, 0, second)), unsqueeze(weights, -1));
+  Tensor forward = index_add(zeros(x.sizes(), x.dtype()), 0, first, moves);
+  return sub(forward, index_add(zeros(x.sizes(), x.dtype()), 0, second, moves));
+}
+
+/// The distances of all pairs of rows, in the order of `combinations`.
+Tensor euclidean_pairs(const Tensor& x) {
+  if (x.ndim() != 2) runtime_error("pdist only supports 2D tensors, got: ", x.ndim(), "D");
+  if (x.dtype() != Dtype::F32 && x.dtype() != Dtype::F64)
+    runtime_error("pdist only supports floating-point dtypes, got: ", name(x.dtype()));
+  int64_t rows = x.size(0), n = x.size(1);
+  Tensor input = contiguous(detach(x)), distances = empty({rows < 2 ? 0 : rows * (rows - 1) / 2}, x.dtype());
+  visit_real(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    Tensor columns = zeros({n, rows + Lanes<T>::kTile}, x.dtype());
+    copy_elements(transpose(input, 0, 1), narrow(columns, 1, 0, rows));
+    launch({{&input, &columns}, {&distances}}, distances.numel() * n, [&] {
+      auto row = wide_vectors() ? wide_distances_after<T> : plain_distances_after<T>;
+      parallel_for(rows, 1 + 65536 / (x.numel() + 1), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          row(input.data<T>(), columns.data<T>(), i, rows, n, distances.data<T>() + i * (2 * rows - i - 1) / 2);
+      });
+    });
+  });
+  if (needs_gradient(x))
+    record("PdistBackward0", distances, {x},
+           [x = save(x), distances = save_output(distances)](const Tensor& gradient, Gradients& in) {
+             Tensor weights = mul(gradient, inverse_or_zero(distances()));
+             in[0] = GradMode::enabled() ? recorded_pair_gradient(x(), weights) : pair_gradient(x(), weights);
+           });
+  return distances;
+}
+
+}  // namespace
+
+void register_distance(Registry& r) {
+  r.add("nn.euclidean_distances(Tensor x1, Tensor x2) -> Tensor", euclidean_distances);
+  r.add("nn.euclidean_pairs(Tensor input) -> Tensor", euclidean_pairs);
+}
+
+}  // namespace ondol
