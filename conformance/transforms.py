@@ -1,7 +1,7 @@
 """vmap and forward-mode AD over the operators of PyTorch's database.
 
-`python conformance_extra/transforms.py [--only REGEX] [--samples K] [--suite vmap,forward] [--extended]` needs PyTorch
-and the shared harness (CONFORMANCE=DIR says where the folder that holds the package `conformance` is).
+`python transforms.py [--only REGEX] [--samples K] [--suite vmap,forward] [--extended]`, in this folder, needs PyTorch
+and ondol.
 
 vmap: three different inputs of each sample are stacked; the result must be that of calling the operator on each of them
 in ondol itself. All tensors are batched, or the first alone. What raises in PyTorch's own vmap as well is not counted.
@@ -11,15 +11,10 @@ Forward mode: the tangents of make_dual and unpack_dual, against PyTorch's, wher
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import warnings
 from collections import Counter, defaultdict
-from pathlib import Path
-
-sys.path.insert(0, os.environ.get("CONFORMANCE", str(Path(__file__).resolve().parents[2] / "conformance")))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from conformance.library import Library, remember_constructor_arguments
