@@ -109,7 +109,10 @@ def bound(target: Target, positional: list[Any], named: dict[str, Any]) -> list[
 
 def twin_result(target: Target, positional: list[Any], named: dict[str, Any]) -> Any:
     """What the function gives of which the target is the in-place form; None if it has none or refuses."""
-    if target.twin is None:
+    drawn = any(
+        isinstance(one, ondol.Generator) for one in [*positional, *named.values()]
+    )  # and would be drawn from twice
+    if target.twin is None or drawn:
         return None
     state = ondol.get_rng_state()
     try:

@@ -28,6 +28,8 @@ ALSO = {
     "nn.init.kaiming_normal_": OverflowError,
     "nn.init.kaiming_uniform": OverflowError,
     "nn.init.kaiming_uniform_": OverflowError,
+    "nn.init.sparse": OverflowError,
+    "nn.init.sparse_": OverflowError,
 }
 # Written in Python in PyTorch as here: what is no tensor fails by the first attribute it lacks.
 DUCK_TYPED = ("nn.functional.", "nn.init.", "channel_shuffle", "pixel_", "grid_sampler", "pairwise_distance")
