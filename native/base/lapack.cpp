@@ -39,6 +39,12 @@ struct Functions {
                               Int integers_size, int32_t* info, Length, Length)>
       syevd;
   std::conditional_t<kComplex<T>,
+                     void (*)(Text left, Text right, Int n, T* a, Int lda, T* w, T* vl, Int ldvl, T* vr, Int ldvr,
+                              T* work, Int size, R* reals, int32_t* info, Length, Length),
+                     void (*)(Text left, Text right, Int n, T* a, Int lda, R* wr, R* wi, T* vl, Int ldvl, T* vr,
+                              Int ldvr, T* work, Int size, int32_t* info, Length, Length)>
+      geev;
+  std::conditional_t<kComplex<T>,
                      void (*)(Text job, Int m, Int n, T* a, Int lda, R* s, T* u, Int ldu, T* vh, Int ldvh, T* work,
                               Int size, R* reals, int32_t* integers, int32_t* info, Length),
                      void (*)(Text job, Int m, Int n, T* a, Int lda, R* s, T* u, Int ldu, T* vh, Int ldvh, T* work,
@@ -61,6 +67,7 @@ struct Functions {
     find(geqrf, "geqrf");
     find(orgqr, kComplex<T> ? "ungqr" : "orgqr");
     find(syevd, kComplex<T> ? "heevd" : "syevd");
+    find(geev, "geev");
     find(gesdd, "gesdd");
   }
 };
@@ -171,6 +178,51 @@ int HermitianEigen<T>::run(T* a, Real<T>* values) {
 }
 
 template <class T>
+GeneralEigen<T>::GeneralEigen(int32_t n) : n_(n) {
+  const int32_t lda = leading(n);
+  const auto count = static_cast<size_t>(n);
+  int32_t info = 0;
+  T answer(0);
+  if constexpr (kComplex<T>) {
+    workspace_.reals.resize(2 * count + 1);  // the question writes there as well
+    functions<T>().geev("N", "V", &n, nullptr, &lda, nullptr, nullptr, &lda, nullptr, &lda, &answer, &kAsk,
+                        workspace_.reals.data(), &info, 1, 1);
+    workspace_.numbers.resize(size_from(answer));
+  } else {
+    workspace_.reals.resize(2 * count + count * count);  // both parts of the values, and the vectors
+    functions<T>().geev("N", "V", &n, nullptr, &lda, nullptr, nullptr, nullptr, &lda, nullptr, &lda, &answer, &kAsk,
+                        &info, 1, 1);
+    workspace_.numbers.resize(size_from(answer));
+  }
+}
+template <class T>
+int GeneralEigen<T>::run(T* a, std::complex<Real<T>>* values, std::complex<Real<T>>* vectors) {
+  auto& [numbers, reals, integers] = workspace_;
+  const int32_t lda = leading(n_), size = size_of(numbers);
+  int32_t info = 0;
+  if constexpr (kComplex<T>) {
+    functions<T>().geev("N", "V", &n_, a, &lda, values, nullptr, &lda, vectors, &lda, numbers.data(), &size,
+                        reals.data(), &info, 1, 1);
+  } else {
+    const int64_t n = n_;
+    T *real = reals.data(), *imaginary = real + n, *packed = imaginary + n;
+    functions<T>().geev("N", "V", &n_, a, &lda, real, imaginary, nullptr, &lda, packed, &lda, numbers.data(), &size,
+                        &info, 1, 1);
+    // Conjugate pairs of values share two columns: the real and the imaginary part of the first one's vector.
+    for (int64_t j = 0; j < n; ++j) {
+      values[j] = {real[j], imaginary[j]};
+      const bool second = imaginary[j] < 0 && j > 0;
+      const T* column = packed + (second ? j - 1 : j) * n;
+      for (int64_t i = 0; i < n; ++i)
+        vectors[j * n + i] = {column[i], imaginary[j] == 0 || (!second && j + 1 == n) ? T(0)
+                                         : second                                     ? -column[n + i]
+                                                                                      : column[n + i]};
+    }
+  }
+  return info;
+}
+
+template <class T>
 SingularValues<T>::SingularValues(Vectors vectors, int32_t m, int32_t n)
     : job_(static_cast<char>(vectors)), m_(m), n_(n), rows_vh_(vectors == Vectors::All ? n : std::min(m, n)) {
   const int32_t lda = leading(m), ldvh = leading(rows_vh_);
@@ -211,6 +263,7 @@ int SingularValues<T>::run(T* a, Real<T>* s, T* u, T* vh) {
   template void getrs(char, int32_t, int32_t, const T*, int32_t, const int32_t*, T*, int32_t);  \
   template void trsm(char, char, char, bool, int32_t, int32_t, const T*, int32_t, T*, int32_t); \
   template class Reflectors<T>;                                                                 \
+  template class GeneralEigen<T>;                                                               \
   template class HermitianEigen<T>;                                                             \
   template class SingularValues<T>;
 ONDOL_FOR(float)

@@ -74,6 +74,19 @@ class HermitianEigen {
   Workspace<T> workspace_;
 };
 
+/// Eigenvalues and right eigenvectors of any [n, n] matrices, complex and in no order.
+template <class T>
+class GeneralEigen {
+ public:
+  explicit GeneralEigen(int32_t n);
+  /// Overwrites A. vectors is [n, n]; its columns have length 1.
+  int run(T* a, std::complex<Real<T>>* values, std::complex<Real<T>>* vectors);
+
+ private:
+  int32_t n_;
+  Workspace<T> workspace_;
+};
+
 /// Which singular vectors are computed: none, min(m, n) of each side, or all of them.
 enum class Vectors : char { None = 'N', Reduced = 'S', All = 'A' };
 

@@ -1,4 +1,4 @@
-// Eigenvalues of Hermitian matrices.
+// Eigenvalues and eigenvectors.
 
 #include "ops/linalg.h"
 #include "ops/registry.h"
@@ -69,9 +69,41 @@ std::tuple<Tensor, Tensor, Tensor> eigh(const Tensor& a, bool upper, bool vector
   return {w, v, info};
 }
 
+/// Eigenvalues and eigenvectors of any square matrices, complex and in no order, and LAPACK's info. Without a
+/// derivative.
+std::tuple<Tensor, Tensor, Tensor> eig(const Tensor& a) {
+  check_square("linalg.eig", a);
+  if (needs_gradient(a)) not_implemented("linalg.eig has no derivative here; ondol.linalg.eig has");
+  int64_t n = a.size(-1);
+  Dims batch = batch_of(a);
+  Dtype dtype = to_real(a.dtype()) == Dtype::F32 ? Dtype::C64 : Dtype::C128;
+  Tensor values = empty(with_sizes(batch, {n}), dtype), vectors = empty_columns(batch, n, n, dtype);
+  Tensor work = copy_in_columns(a), info = zeros(batch, Dtype::I32);
+  if (values.numel() == 0) return {values, vectors, info};
+  for_product_type(a.dtype(), [&](auto type) {
+    using T = decltype(type);
+    using Complex = std::complex<lapack::Real<T>>;
+    T* matrices = work.data<T>();
+    Complex *value = values.data<Complex>(), *vector = vectors.data<Complex>();
+    auto* infos = info.data<int32_t>();
+    launch({{}, {&work, &values, &vectors, &info}}, work.numel() * n * 10, [&] {
+      for_matrices(info.numel(), n * n * n * 10 + 1000, [&](int64_t first, int64_t last) {
+        lapack::GeneralEigen<T> solver(static_cast<int32_t>(n));
+        for (int64_t i = first; i < last; ++i) {
+          if (!all_finite(matrices + i * n * n, n * n))
+            runtime_error("torch.linalg.eig: input tensor should not contain infs or NaNs.");
+          infos[i] = solver.run(matrices + i * n * n, value + i * n, vector + i * n * n);
+        }
+      });
+    });
+  });
+  return {values, vectors, info};
+}
+
 }  // namespace
 
 void register_linalg_eigen(Registry& r) {
+  r.add("linalg.eig(Tensor A) -> (Tensor, Tensor, Tensor)", eig);
   r.add("linalg.eigh(Tensor A, *, bool upper=False, bool vectors=True) -> (Tensor, Tensor, Tensor)", eigh);
 }
 

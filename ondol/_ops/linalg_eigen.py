@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import ondol
 from ondol import Tensor
 from ondol._examples import batch_of_matrices
 from ondol._native import linalg as _lapack
-from ondol._ops.checks import adjoint, complex_dtype
-from ondol._ops.host import to_numpy, to_tensor
-from ondol._ops.linalg_checks import LinAlgError, check_matrix, check_square, raise_if_failed
+from ondol._ops.checks import adjoint
+from ondol._ops.linalg_checks import check_matrix, check_square, raise_if_failed
 from ondol._ops.registry import operation
 
 
@@ -75,15 +72,8 @@ class _Eigen(ondol.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> tuple[Tensor, Tensor]:
-        matrices = to_numpy(a)
-        if not np.isfinite(matrices).all():
-            raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
-        try:
-            values, vectors = np.linalg.eig(matrices)
-        except np.linalg.LinAlgError as error:
-            raise LinAlgError(f"linalg.eig: The algorithm failed to converge: {error}") from error
-        dtype = complex_dtype(a.dtype)
-        values, vectors = to_tensor(values, a).to(dtype), to_tensor(vectors, a).to(dtype)
+        values, vectors, info = _lapack.eig(a)
+        raise_if_failed(info, "linalg.eig", _EIGEN_FAILED, batched=a.dim() > 2)
         ctx.save_for_backward(values, vectors)
         ctx.set_materialize_grads(False)
         ctx.real = not a.is_complex()

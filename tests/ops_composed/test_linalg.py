@@ -114,6 +114,13 @@ class TestEquations:
         assert values.is_complex()
         close(a.to(vectors.dtype) @ vectors, vectors * values)
 
+    @pytest.mark.parametrize("size", [1, 2, 9])
+    def test_eig_of_a_batch_has_vectors_of_length_one(self, dtype, size):
+        a = matrix(3, size, size, dtype=dtype)
+        values, vectors = linalg.eig(a)
+        close(a.to(vectors.dtype) @ vectors, vectors * values.unsqueeze(-2))
+        close(linalg.vector_norm(vectors, dim=-2), ondol.ones(3, size, dtype=vectors.abs().dtype))
+
     def test_pinv_satisfies_penrose(self, dtype):
         a = matrix(4, 2, dtype=dtype) @ matrix(2, 3, dtype=dtype, seed=1)
         inverse = linalg.pinv(a)
@@ -408,6 +415,8 @@ def test_matrices_that_are_not_finite_end_in_an_error_or_nan(value, size):
             function(a)
     with pytest.raises(linalg.LinAlgError, match="not positive-definite"):
         linalg.cholesky(a)
+    with pytest.raises(RuntimeError, match="should not contain infs or NaNs"):
+        linalg.eig(a)
     assert linalg.inv(a).isnan().any()
     assert linalg.qr(a).R.isnan().any()
     assert linalg.solve(a, ondol.ones(size)).isnan().any()
