@@ -1,4 +1,4 @@
-"""Passage between tensors and NumPy, for functions whose forward LAPACK, pocketfft or a NumPy series computes."""
+"""Passage between tensors and NumPy, for functions whose forward LAPACK or a NumPy series computes."""
 
 from __future__ import annotations
 

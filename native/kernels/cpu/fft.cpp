@@ -13,10 +13,11 @@ namespace {
 
 inline constexpr int64_t grain = 1 << 13;  // points for which another thread is worth waking
 
-/// Whether all passes over a single line work on whole vectors.
+/// Whether the passes over a single line work on whole vectors, or nearly so. The first two are those by four.
 template <class T>
 bool fills_vectors_alone(const FftPlan<T>& plan) {
-  return is_framed_by_twos(plan) && plan.n % (4 * lanes<T>) == 0;
+  constexpr int64_t many = 1024;  // so many points that the few of them beyond the last whole vector do not count
+  return !plan.convolution && plan.n % ((plan.n < many ? 4 : 2) * lanes<T>) == 0;
 }
 
 /// Runs task(workspace, first line, x, y) for every block of `width` lines.
@@ -118,7 +119,7 @@ void real_to_complex(const FftRealPlan<T>& real, const FftLines<T>& lines, T sca
   if (real.n % 2) return odd_real_to_complex(plan, lines, scale, outer);
   const bool adjacent = lines.x_stride == 1 && lines.y_stride == 2;
   const int64_t width = block_width(plan, lines, adjacent), h = plan.n;
-  const bool direct = adjacent && width == 1 && fills_vectors_alone(plan);
+  const bool direct = adjacent && width == 1 && is_framed_by_twos(plan);
   scale *= T(0.5);
   each_block(lines, workspace_points(plan, 1), width,
              [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
@@ -146,7 +147,7 @@ void complex_to_real(const FftRealPlan<T>& real, const FftLines<T>& lines, T sca
   if (real.n % 2) return odd_complex_to_real(plan, lines, scale, outer);
   const bool adjacent = lines.x_stride == 2 && lines.y_stride == 1;
   const int64_t width = block_width(plan, lines, adjacent), h = plan.n;
-  const bool direct = adjacent && width == 1 && fills_vectors_alone(plan);
+  const bool direct = adjacent && width == 1 && is_framed_by_twos(plan);
   each_block(
       lines, workspace_points(plan, 1), width, [&](const Workspace<T>& workspace, Block<const T>& x, Block<T>& y) {
         x.step = lines.x_stride;

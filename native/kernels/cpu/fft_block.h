@@ -7,14 +7,10 @@
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
-/// How the elements of a block lie in memory.
-enum class Layout {
-  Rows,        // complex numbers of a line one after the other
-  Columns,     // those of neighbouring lines one after the other
-  RealColumns  // parts apart, those of neighbouring lines one after the other
-  ,
-  Scattered
-};
+/// How the elements of a block lie in memory: complex numbers of a line one after the other (Rows), those of
+/// neighbouring lines one after the other (Columns), real and imaginary parts each of neighbouring lines one after the
+/// other (RealColumns).
+enum class Layout { Rows, Columns, RealColumns, Scattered };
 
 /// Up to a vector's lanes of lines in memory: element k of line i has its real part at at[i][k step] and its imaginary
 /// part `part` behind it.
@@ -102,6 +98,11 @@ void store_block(Split<T> from, int64_t n, int64_t width, T scale, const Block<T
   using V = Vec<T>;
   constexpr int W = lanes<T>;
   int64_t k = 0;
+  if (width == 1 && to.step == 2 && to.part == 1)
+    for (; k + W <= n; k += W) {
+      Pair<V> value = from.template get<V>(k);
+      put_pairs(to.at[0] + 2 * k, Pair<V>{value.re * scale, value.im * scale});
+    }
   if (width == W) switch (to.layout()) {
       case Layout::Rows:
         for (; k + W / 2 <= n; k += W / 2) {
