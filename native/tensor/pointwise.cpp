@@ -268,7 +268,8 @@ Tensor apart_from(const Tensor& operand, const Tensor& out) {
 /// One that takes part in float16 is rounded only where it is compared (0.1 equals a tensor's 0.1): arithmetic has it
 /// in full precision, as PyTorch's.
 static bool rounds_single_values(const Pointwise& formula, Dtype compute) {
-  return compute != computing_dtype(compute) && (is_integral(compute) || (formula.predicate && is_floating(compute)));
+  return compute != computing_dtype(formula, compute) &&
+         (is_integral(compute) || (formula.predicate && is_floating(compute)));
 }
 
 /// Integers beyond the range of float16 are infinite where they are compared with it.

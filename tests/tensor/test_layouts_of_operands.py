@@ -43,3 +43,12 @@ def test_bytes_and_bools_compute_as_integers_do():
     flags = ondol.tensor([True, False])
     assert (flags ^ ondol.tensor([True, True])).tolist() == [False, True]
     assert ondol.logical_or(flags, ondol.tensor(False)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float8_e5m2", "float8_e4m3fn", "float32"])
+def test_a_strided_copy_keeps_every_bit_of_a_nan(dtype):
+    dtype = getattr(ondol, dtype)
+    integers = {1: ondol.uint8, 2: ondol.int16, 4: ondol.int32}[dtype.itemsize]
+    pattern = {1: 0x7D, 2: 0x7F85, 4: 0x7F800005}[dtype.itemsize]
+    bits = ondol.full((6,), pattern, dtype=integers)
+    assert bits.view(dtype)[::2].clone().view(integers).tolist() == [pattern] * 3

@@ -109,6 +109,15 @@ struct Make<ComplexOf<R>> {
   }
 };
 
+/// One element; of the same type, bit for bit, NaN included.
+template <class From, class To>
+inline To converted(From value) {
+  if constexpr (__is_same(From, To))
+    return value;
+  else
+    return Make<To>::from(value);
+}
+
 /// Elements that lie one behind the other.
 template <class From, class To>
 inline void convert_row(const From* from, To* to, int64_t n) {
@@ -138,12 +147,13 @@ void convert(const char* from, int64_t from_stride, char* to, int64_t to_stride,
     return;
   }
   if (from_stride == 0 && to_stride == sizeof(To)) {
-    const To value = Make<To>::from(*reinterpret_cast<const From*>(from));
+    const To value = converted<From, To>(*reinterpret_cast<const From*>(from));
     for (int64_t i = 0; i < n; ++i) reinterpret_cast<To*>(to)[i] = value;
     return;
   }
   for (int64_t i = 0; i < n; ++i)
-    *reinterpret_cast<To*>(to + i * to_stride) = Make<To>::from(*reinterpret_cast<const From*>(from + i * from_stride));
+    *reinterpret_cast<To*>(to + i * to_stride) =
+        converted<From, To>(*reinterpret_cast<const From*>(from + i * from_stride));
 }
 
 }  // namespace
