@@ -39,8 +39,9 @@ Root root_of_unity(int64_t k, int64_t n) {
   }
 }
 
-/// The factors of n in the order of the passes, none if a prime one is too large. Fours come first, since they have
-/// passes with whole vectors for few interleaved signals, and the other powers of two last.
+/// The factors of n in the order of the passes, none if a prime one is too large. Two fours come first, since they have
+/// passes with whole vectors for few interleaved signals, and the other powers of two last. Eight times an odd number
+/// is for lines side by side, where one pass less is better.
 std::vector<int64_t> factorize(int64_t n) {
   int twos = 0;
   for (; n % 2 == 0; n /= 2) ++twos;
@@ -48,7 +49,8 @@ std::vector<int64_t> factorize(int64_t n) {
   for (int64_t prime : {3, 5, 7, 11, 13})
     for (; n % prime == 0; n /= prime) odd.push_back(prime);
   if (n > 1) return {};
-  for (int i = 0; i < 2 && twos >= 2; ++i, twos -= 2) factors.push_back(4);
+  if (twos != 3)
+    for (int i = 0; i < 2 && twos >= 2; ++i, twos -= 2) factors.push_back(4);
   std::vector<int64_t> rest;
   for (; twos > 4 || twos == 3; twos -= 3) rest.push_back(8);
   for (; twos >= 2; twos -= 2) rest.push_back(4);

@@ -13,11 +13,11 @@ namespace {
 
 inline constexpr int64_t grain = 1 << 13;  // points for which another thread is worth waking
 
-/// Whether the passes over a single line work on whole vectors, or nearly so. The first two are those by four.
+/// Whether the passes over a single line work on whole vectors, or nearly so.
 template <class T>
 bool fills_vectors_alone(const FftPlan<T>& plan) {
   constexpr int64_t many = 1024;  // so many points that the few of them beyond the last whole vector do not count
-  return !plan.convolution && plan.n % ((plan.n < many ? 4 : 2) * lanes<T>) == 0;
+  return !plan.convolution && plan.n % ((plan.n < many ? 4 : 2) * lanes<T>) == 0 && plan.stage[0].spread;
 }
 
 /// Runs task(workspace, first line, x, y) for every block of `width` lines.
