@@ -21,9 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("public_names.txt")
 STUB = REPOSITORY / "tools" / "stub.py"
 
-MODULES = {name: getattr(_native, name) for name in ("nn", "optim", "linalg", "autograd", "return_types")} | {
-    "": _native
-}
+SCOPES = ("nn", "optim", "linalg", "autograd", "return_types")
+MODULES = {name: getattr(_native, name) for name in SCOPES} | {"": _native}
 FOR_EDITORS = {"__buffer__", "__getattr__"}  # protocols in C that have no attribute of that name
 FROM_PYTHON = {"__rdiv__", "__div__", "__idiv__", "__dict__", "__weakref__", "__doc__", "__module__"}
 
