@@ -12,6 +12,7 @@ from typing_extensions import Buffer, CapsuleType, Self
 from ondol._size import Size
 
 from . import autograd as autograd
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import return_types as return_types

@@ -73,7 +73,7 @@ std::tuple<Tensor, Tensor, Tensor> eigh(const Tensor& a, bool upper, bool vector
 /// derivative.
 std::tuple<Tensor, Tensor, Tensor> eig(const Tensor& a) {
   check_square("linalg.eig", a);
-  if (needs_gradient(a)) not_implemented("linalg.eig has no derivative here; ondol.linalg.eig has");
+  if (needs_gradient(a)) not_implemented("this eig has no derivative; ondol.linalg.eig has");
   int64_t n = a.size(-1);
   Dims batch = batch_of(a);
   Dtype dtype = to_real(a.dtype()) == Dtype::F32 ? Dtype::C64 : Dtype::C128;

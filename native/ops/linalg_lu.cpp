@@ -220,9 +220,11 @@ int factor_unpivoted(int64_t rows, int64_t columns, T* a) {
   return info;
 }
 
-/// Both factors of A in one matrix, LAPACK's pivots from 1, and the number of the first zero pivot, or 0.
+/// Both factors of A in one matrix, LAPACK's pivots from 1, and the number of the first zero pivot, or 0. Without a
+/// derivative.
 std::tuple<Tensor, Tensor, Tensor> lu_factor_ex(const Tensor& a, bool pivot) {
   check_matrix("torch.lu_factor_ex", a);
+  if (needs_gradient(a)) not_implemented("this lu_factor_ex has no derivative; ondol.linalg.lu_factor_ex has");
   int64_t rows = a.size(-2), columns = a.size(-1), rank = std::min(rows, columns);
   Dims batch = batch_of(a);
   Tensor packed = copy_in_columns(a), pivots = empty(with_sizes(batch, {rank}), Dtype::I32);

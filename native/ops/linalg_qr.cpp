@@ -10,8 +10,7 @@ namespace ondol {
 namespace {
 
 /// LAPACK's compact form: R in and above the diagonal, reflectors below, and their scales.
-std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
-  check_matrix("geqrf", a, "input");
+std::tuple<Tensor, Tensor> compact_factors(const Tensor& a) {
   int64_t rows = a.size(-2), columns = a.size(-1), rank = std::min(rows, columns);
   Tensor packed = copy_in_columns(a), tau = empty(with_sizes(batch_of(a), {rank}), a.dtype());
   if (tau.numel() == 0) return {packed, tau};
@@ -29,13 +28,19 @@ std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
   return {packed, tau};
 }
 
+std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
+  check_matrix("geqrf", a, "input");
+  if (needs_gradient(a)) not_implemented("the derivative for 'geqrf' is not implemented; use ondol.linalg.qr");
+  return compact_factors(a);
+}
+
 struct QR {
   Tensor q, r;
 };
 
 /// Q with `columns` columns and R with as many rows, both with contiguous columns.
 QR factors(const Tensor& a, int64_t columns) {
-  auto [packed, tau] = geqrf(a);
+  auto [packed, tau] = compact_factors(a);
   int64_t m = a.size(-2), n = a.size(-1), rank = std::min(m, n);
   Dims batch = batch_of(a);
   QR result{empty_columns(batch, m, columns, a.dtype()), empty_columns(batch, columns, n, a.dtype())};
@@ -99,7 +104,7 @@ std::tuple<Tensor, Tensor> qr(const Tensor& a, std::string_view mode) {
       runtime_error(
           "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
           "linalg.qr(A, mode='reduced') if you require gradients");
-    return {empty({0}, a.dtype()), triu(narrow(std::get<0>(geqrf(a)), -2, 0, rank))};
+    return {empty({0}, a.dtype()), triu(narrow(std::get<0>(compact_factors(a)), -2, 0, rank))};
   }
   auto [q, r] = factors(a, mode == "complete" ? a.size(-2) : rank);
   if (needs_gradient(a))

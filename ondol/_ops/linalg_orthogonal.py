@@ -8,7 +8,7 @@ import ondol
 from ondol import Tensor
 from ondol._native import linalg as _lapack
 from ondol._ops.checks import adjoint
-from ondol._ops.linalg_checks import check_inexact, check_matrix
+from ondol._ops.linalg_checks import check_matrix
 from ondol._ops.registry import operation
 
 
@@ -105,8 +105,4 @@ def geqrf(input: Tensor, *, out: Any = None) -> Any:
     >>> ondol.geqrf(ondol.tensor([[3.0], [4.0]])).a[0, 0].abs()
     tensor(5.)
     """
-    check_inexact(input, "geqrf")
-    check_matrix(input, "geqrf", "input")
-    if ondol.is_grad_enabled() and input.requires_grad:
-        raise NotImplementedError("the derivative for 'geqrf' is not implemented; use ondol.linalg.qr")
     return ondol.return_types.geqrf(_lapack.geqrf(input))

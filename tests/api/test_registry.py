@@ -25,6 +25,7 @@ OPERATIONS = {
     **{f"Tensor.{name}": operator for name, operator in METHODS.items()},
     **{f"nn.{name}": operator for name, operator in stub.operations(_native.nn, _native).items()},
     **{f"optim.{name}": operator for name, operator in stub.operations(_native.optim, _native).items()},
+    **{f"linalg.{name}": operator for name, operator in stub.operations(_native.linalg, _native).items()},
 }
 every_operation = pytest.mark.parametrize("path", OPERATIONS)
 

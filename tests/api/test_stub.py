@@ -21,7 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).with_name("public_names.txt")
 STUB = REPOSITORY / "tools" / "stub.py"
 
-MODULES = {name: getattr(_native, name) for name in ("nn", "optim", "autograd", "return_types")} | {"": _native}
+SCOPES = ("nn", "optim", "linalg", "autograd", "return_types")
+MODULES = {name: getattr(_native, name) for name in SCOPES} | {"": _native}
 FOR_EDITORS = {"__buffer__", "__getattr__"}  # protocols in C that have no attribute of that name
 FROM_PYTHON = {"__rdiv__", "__div__", "__idiv__", "__dict__", "__weakref__", "__doc__", "__module__"}
 
@@ -61,7 +62,7 @@ def public(names) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module or "_native")
 def test_stub_and_module_have_the_same_names(folder, module):
-    running = public(vars(MODULES[module])) - {"autograd", "nn", "optim", "return_types"}
+    running = public(vars(MODULES[module])) - set(SCOPES)
     assert public(names_in(tree(folder, module).body)) == running
 
 
@@ -130,7 +131,7 @@ def test_every_name_in_the_stub_is_defined(folder, module):
 
 
 def test_every_signature_of_the_stub_has_types(folder):
-    for module in ("", "nn", "optim", "autograd"):
+    for module in ("", "nn", "optim", "linalg", "autograd"):
         for node in ast.walk(tree(folder, module)):
             if isinstance(node, ast.FunctionDef):
                 untyped = [a.arg for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation is None]
