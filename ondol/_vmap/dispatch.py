@@ -11,6 +11,7 @@ from ondol._vmap import (  # noqa: F401  (each module registers its rules)
     rules_copy,
     rules_indexing,
     rules_layer,
+    rules_linalg,
     rules_pointwise,
     rules_product,
     rules_random,

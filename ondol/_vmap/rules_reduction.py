@@ -16,7 +16,7 @@ _REDUCTIONS = """
 """
 _WHOLE_BY_ANOTHER = {"max": "amax", "min": "amin"}  # max(x) gives no indices, max(x, dim) does
 _ALONG = """
-    argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode resample roll softmax sort topk
+    _fft_c2c _fft_c2r _fft_r2c argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode resample roll softmax sort topk
 """
 
 
@@ -54,7 +54,7 @@ def scan(call: Call) -> Any:
     """Softmax, cumulative sums, sorting: the shape stays."""
     if call.name == "roll" and call.get("dims") in ((), []):
         x = call.values["self"]
-        return call.func(x.reshape(x.shape[0], -1), call.values["shifts"], 1).reshape(x.shape)
+        return call.func(x.reshape(x.shape[0], x.shape[1:].numel()), call.values["shifts"], 1).reshape(x.shape)
     return along(call)
 
 
@@ -80,7 +80,7 @@ def _whole(call: Call) -> Any:
         raise NeedsLoop
     if call.name in ("std", "var", "std_mean", "var_mean") and "unbiased" in others:
         others["correction"] = int(others.pop("unbiased"))
-    flat = x.reshape(x.shape[0], -1)
+    flat = x.reshape(x.shape[0], x.shape[1:].numel())
     result = getattr(_native, _WHOLE_BY_ANOTHER.get(call.name, call.name))(flat, dim=1, **others)
     if call.name in ("median", "nanmedian"):
         return result.values
