@@ -36,8 +36,10 @@ void* map(size_t size) {
 
 void* LargeBlocks::allocate(size_t bytes, size_t& size) {
   std::unique_lock lock(mutex);
-  const auto fit = unused_by_size_.lower_bound(bytes);
+  auto fit = unused_by_size_.lower_bound(bytes);
   if (fit != unused_by_size_.end() && fit->first - bytes <= fit->first / 4) {
+    // Of equal blocks the one released last: the processor's caches may still hold it.
+    fit = std::prev(unused_by_size_.upper_bound(fit->first));
     const Block block = *fit->second;
     live_.emplace(block.memory, block);
     unused_.erase(fit->second);

@@ -12,6 +12,7 @@
 
 #include "base/distributions.h"
 #include "base/half.h"
+#include "base/vectorize.h"
 
 namespace ondol::random {
 namespace {
@@ -86,6 +87,11 @@ void permutation(Generator& generator, int64_t* out, int64_t n) {
 }
 
 template <class T>
+ONDOL_VECTORIZE static void divide(T* values, int64_t n, T divisor) {
+  for (int64_t i = 0; i < n; ++i) values[i] /= divisor;
+}
+
+template <class T>
 void multinomial_with_replacement(Generator& generator, const T* weights, int64_t rows, int64_t categories,
                                   int64_t* out, int64_t samples) {
   check_weights(weights, rows, categories);
@@ -95,7 +101,7 @@ void multinomial_with_replacement(Generator& generator, const T* weights, int64_
     // In T and in this order, as PyTorch: the sums decide which category a number on the border falls into.
     T sum = 0;
     for (int64_t i = 0; i < categories; ++i) cumulative[i] = sum += weights[i];
-    for (T& value : cumulative) value /= sum;
+    divide(cumulative.data(), categories, sum);
     cumulative.back() = 1;
     for (int64_t i = 0; i < samples; ++i) {
       const double u = static_cast<double>(generator.random64() & ((uint64_t{1} << 53) - 1)) * 0x1p-53;

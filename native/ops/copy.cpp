@@ -115,13 +115,18 @@ static Tensor filled(const Tensor& self, const Tensor& value) {
   return fill_(target, value);
 }
 
+constexpr int64_t kClearedPerThread = 1 << 19;  // bytes
+
 Tensor& zero_(Tensor& self) {
   if (needs_gradient(self)) {
     finish_in_place(self, zeros_like(self), "zero_");
     return self;
   }
   if (self.is_contiguous() && self.numel() > 0)
-    std::memset(self.bytes(), 0, static_cast<size_t>(self.numel()) * item_size(self.dtype()));
+    parallel_for(self.numel() * static_cast<int64_t>(item_size(self.dtype())), kClearedPerThread,
+                 [bytes = self.bytes()](int64_t begin, int64_t end) {
+                   std::memset(bytes + begin, 0, static_cast<size_t>(end - begin));
+                 });
   else
     copy_elements(scalar_tensor(0, self.dtype()), self);
   self.bump_version();

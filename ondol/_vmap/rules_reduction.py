@@ -16,7 +16,8 @@ _REDUCTIONS = """
 """
 _WHOLE_BY_ANOTHER = {"max": "amax", "min": "amin"}  # max(x) gives no indices, max(x, dim) does
 _ALONG = """
-    _fft_c2c _fft_c2r _fft_r2c argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode resample roll softmax sort topk
+    _fft_c2c _fft_c2r _fft_r2c argsort cummax cummin cumprod cumsum flip glu kthvalue log_softmax logcumsumexp mode
+    resample roll softmax sort topk
 """
 
 
