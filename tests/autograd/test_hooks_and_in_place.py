@@ -81,7 +81,8 @@ def test_the_message_of_a_spoiled_derivative():
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         "[torch.FloatTensor [3]], which is output 0 of Exp, is at version 1; expected version 0 instead. "
         "The backward of Exp needs it as it was: make a new tensor in place of changing this one "
-        "(y = y + 1, not y += 1). Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "(y = y + 1, not y += 1). "
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
