@@ -184,6 +184,7 @@ def get_device(input: Tensor) -> int:
     return input.get_device()
 
 
+@with_clear_errors
 def detach(input: Tensor) -> Tensor:
     """The same memory without history."""
     return input.detach()

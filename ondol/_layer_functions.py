@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ondol import Tensor
+from ondol._ops.clear_errors import with_clear_errors
 from ondol.nn import functional
 from ondol.nn.functional.embedding import pool_bags
 
@@ -25,6 +26,7 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     return functional.feature_alpha_dropout(input, p, train)
 
 
+@with_clear_errors
 def embedding_bag(
     weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool = False, mode: int = 0,
     sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False,

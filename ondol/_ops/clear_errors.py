@@ -41,10 +41,14 @@ def _refuse(body: Callable, args: tuple, kwargs: dict[str, Any], error: Attribut
             raise TypeError(
                 f"{name}(): argument '{parameter}' (position {place}) must be Tensor, not {found}"
             ) from error
-        if isinstance(value, (list, tuple)):
-            for i, element in enumerate(value):
-                if element is error.obj:
-                    raise TypeError(
-                        f"{name}(): expected Tensor as element {i} in argument '{parameter}' (position {place}), "
-                        f"but got {found}"
-                    ) from error
+        for i, element in enumerate(value if isinstance(value, (list, tuple)) else ()):
+            if element is error.obj or _holds(element, error.obj):
+                raise TypeError(
+                    f"{name}(): expected Tensor as element {i} in argument '{parameter}' (position {place}), "
+                    f"but got {type(element).__name__}"
+                ) from error
+
+
+def _holds(value: Any, sought: Any) -> bool:
+    """Whether an object is an element of a list, at any depth."""
+    return isinstance(value, (list, tuple)) and any(one is sought or _holds(one, sought) for one in value)

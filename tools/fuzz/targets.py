@@ -96,11 +96,18 @@ for _ratio in ("tol", "atol", "rtol", "rcond"):
 
 
 def get_item(tensor: Any, index: Any) -> Any:
-    return tensor[index]
+    return require_tensor(tensor)[index]
 
 
 def set_item(tensor: Any, index: Any, value: Any) -> None:
-    tensor[index] = value
+    require_tensor(tensor)[index] = value
+
+
+def require_tensor(value: Any) -> Any:
+    """Python's own objects raise errors of their own for an index."""
+    if not isinstance(value, ondol.Tensor):
+        raise TypeError(f"the fuzzer indexes tensors, not {type(value).__name__}")
+    return value
 
 
 def targets() -> list[Target]:
