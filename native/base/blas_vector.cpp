@@ -65,15 +65,19 @@ void gemv(Form form_a, int64_t m, int64_t n, T alpha, const T* a, int64_t lda, c
   }
   for (int64_t size : {m, n, lda, step_x, step_y}) check_32_bits(size);
 
-  const int64_t grain = std::max<int64_t>(transposed ? 64 : 4, kParallelElements / inner);
-  parallel_for(length, grain, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
-    const T* part = transposed ? a + begin : a + begin * lda;
-    functions<T>().gemv(kRowMajor, by_interface<T>(form_a), static_cast<int32_t>(transposed ? m : count),
-                        static_cast<int32_t>(transposed ? count : n), by_interface(alpha), part,
-                        static_cast<int32_t>(lda), first_for_blas(x, inner, step_x), static_cast<int32_t>(step_x),
-                        by_interface(T(1)), first_for_blas(y + begin * step_y, count, step_y),
-                        static_cast<int32_t>(step_y));
+  // In pieces that depend on the sizes alone: OpenBLAS adds in another order at the edges of a piece.
+  constexpr int64_t kUnit = 64;
+  const int64_t piece = (kParallelElements / inner / kUnit + 1) * kUnit, pieces = (length + piece - 1) / piece;
+  parallel_for(pieces, 1, [&](int64_t first, int64_t last) {
+    for (int64_t begin = first * piece; begin < std::min(last * piece, length); begin += piece) {
+      const int64_t count = std::min(piece, length - begin);
+      const T* part = transposed ? a + begin : a + begin * lda;
+      functions<T>().gemv(kRowMajor, by_interface<T>(form_a), static_cast<int32_t>(transposed ? m : count),
+                          static_cast<int32_t>(transposed ? count : n), by_interface(alpha), part,
+                          static_cast<int32_t>(lda), first_for_blas(x, inner, step_x), static_cast<int32_t>(step_x),
+                          by_interface(T(1)), first_for_blas(y + begin * step_y, count, step_y),
+                          static_cast<int32_t>(step_y));
+    }
   });
 }
 
