@@ -26,6 +26,9 @@ class Parameter(NamedTuple):
     keyword_only: bool = False
 
 
+OTHER_FUNCTIONS = frozenset({"bernoulli_"})  # x.bernoulli_(p) draws with p, x.bernoulli() with x
+
+
 class Target(NamedTuple):
     name: str
     function: Callable[..., Any]
@@ -133,7 +136,7 @@ def native_operators() -> list[Target]:
                 continue
             changes = name.endswith("_") and not name.endswith("__")
             out = "" if changes or prefix else ("one" if parsed[0].result == "Tensor" else "several")
-            twin = getattr(scope, name[:-1], None) if changes else None
+            twin = getattr(scope, name[:-1], None) if changes and name not in OTHER_FUNCTIONS else None
             found.append(Target(prefix + name, function, signatures, out, changes or prefix == "optim.", twin))
     return found
 
