@@ -46,6 +46,14 @@ def _swap(a: np.ndarray, front: int, chosen: int, hermitian: bool) -> None:
     a[front, front], a[chosen, chosen] = a[chosen, chosen].copy(), a[front, front].copy()
 
 
+def _solved(block: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """NaN for a block whose determinant underflows, where LAPACK divides by zero."""
+    try:
+        return np.linalg.solve(block, right)
+    except np.linalg.LinAlgError:
+        return np.full_like(right, np.nan)
+
+
 def _factor(a: np.ndarray, hermitian: bool) -> tuple[np.ndarray, int]:
     """Overwrite the lower triangle with L and D; returns LAPACK's pivots, negative for 2 × 2 blocks, and its info."""
     count, k, info = a.shape[0], 0, 0
@@ -67,7 +75,7 @@ def _factor(a: np.ndarray, hermitian: bool) -> tuple[np.ndarray, int]:
         pivots[k : k + width] = chosen + 1 if width == 1 else -(chosen + 1)
         end = k + width
         rest = a[end:, k:end].copy()
-        factor = np.linalg.solve(_block(a, k, width, hermitian).T, rest.T).T
+        factor = _solved(_block(a, k, width, hermitian).T, rest.T).T
         update = factor @ (rest.conj() if hermitian else rest).T
         a[end:, end:] -= np.tril(update)
         a[end:, k:end] = factor
@@ -96,7 +104,7 @@ def _solve(a: np.ndarray, pivots: np.ndarray, rhs: np.ndarray, hermitian: bool) 
         k = end
     for k, end, last, chosen in reversed(steps):
         below = a[end:, k:end]
-        x[k:end] = np.linalg.solve(_block(a, k, end - k, hermitian), x[k:end])
+        x[k:end] = _solved(_block(a, k, end - k, hermitian), x[k:end])
         x[k:end] -= (below.conj() if hermitian else below).T @ x[end:]
         x[[last, chosen]] = x[[chosen, last]]
     return x

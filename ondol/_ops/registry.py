@@ -108,7 +108,7 @@ def _check_place(result: Any, out: Any, name: str) -> None:
             "but one of the arguments requires grad."
         )
     check_castable(result.dtype, out.dtype)
-    if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride())) and out.shape == result.shape:
+    if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride())):
         raise RuntimeError(
             f"{name}(): unsupported operation: more than one element of the written-to tensor 'out' refers to a single "
             "memory location. Please clone() the tensor before performing the operation."

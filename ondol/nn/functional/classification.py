@@ -266,6 +266,8 @@ def _softmax_part(log_probs: ondol.Tensor, lengths: ondol.Tensor) -> ondol.Tenso
 
 def _lengths(lengths: Any) -> list[int]:
     if isinstance(lengths, ondol.Tensor):
+        if lengths.is_floating_point() or lengths.is_complex():
+            raise RuntimeError(f"ctc_loss: input_lengths and target_lengths must be integral, got {lengths.dtype}")
         lengths = lengths.reshape(-1).tolist()
     elif isinstance(lengths, int):
         lengths = [lengths]

@@ -107,6 +107,8 @@ def _output_sizes(input: ondol.Tensor, size: Any, scale_factor: Any, dims: int) 
     if size is not None:
         return [int(value) for value in values], None
     scales = [float(value) for value in values]
+    if not all(abs(scale) * float(old) < 2**62 for old, scale in zip(input.shape[2:], scales)):
+        raise RuntimeError(f"interpolate: a scale_factor of {scale_factor} makes no size of {list(input.shape[2:])}")
     return [math.floor(float(old) * scale) for old, scale in zip(input.shape[2:], scales)], scales
 
 
