@@ -47,6 +47,8 @@ def _refuse(body: Callable, args: tuple, kwargs: dict[str, Any], error: Attribut
                     f"{name}(): expected Tensor as element {i} in argument '{parameter}' (position {place}), "
                     f"but got {type(element).__name__}"
                 ) from error
+    if type(error.obj).__module__ == "builtins":  # a part of an argument, or what was made of one
+        raise TypeError(f"{name}(): expected Tensor among the arguments, but got {found}") from error
 
 
 def _holds(value: Any, sought: Any) -> bool:

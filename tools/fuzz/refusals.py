@@ -15,6 +15,8 @@ UNFORESEEN = re.compile(r"bad_|bad optional|std::|basic_string|vector::|_M_|^$")
 
 # Of single functions, as PyTorch 2.13's raise them: `assert`, divisions by an argument, powers of one.
 ALSO = {
+    "int": OverflowError,  # of an infinite number
+    "Tensor.__int__": OverflowError,
     "nn.functional.multi_head_attention_forward": AssertionError,
     "nn.functional.embedding": AssertionError,
     "nn.functional.lp_pool1d": ZeroDivisionError,
