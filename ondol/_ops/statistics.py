@@ -140,7 +140,7 @@ def cov(
     centred = rows - mean
     weighted = centred if weights is None else centred * weights
     product = ondol.mm(weighted, centred.conj().t() if centred.is_complex() else centred.t())
-    norm = norm.clamp(min=0) if isinstance(norm, Tensor) else max(norm, 0)
+    norm = norm.clamp(min=0) if isinstance(norm, Tensor) else float(max(norm, 0))
     return (product / norm).squeeze()
 
 
