@@ -12,8 +12,6 @@ import ondol
 USUAL = (TypeError, ValueError, RuntimeError, IndexError)  # NotImplementedError is a RuntimeError
 # The C++ library's own texts; PyTorch's uniform_ names numeric_limits, and so does ours.
 UNFORESEEN = re.compile(r"bad_|bad optional|std::(?!numeric_limits)|basic_string|vector::|_M_|^$")
-    r"bad_|bad optional|std::(?!numeric_limits)|basic_string|vector::|_M_|^$"
-)  # the C++ library's own texts; uniform_ quotes PyTorch
 
 
 # Of single functions, as PyTorch 2.13's raise them: `assert`, divisions by an argument, powers of one.
