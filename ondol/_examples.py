@@ -37,9 +37,3 @@ def one_example_at_a_time(function: Callable) -> Callable:
 def batch_of_matrices(*args: Any) -> tuple:
     """As `_for_batch` of a Function: it takes batches of matrices in any number of leading dimensions already."""
     return args
-
-
-@staticmethod
-def batch_along_dims(tensor: Tensor, dims: tuple[int, ...], *args: Any) -> tuple:
-    """As `_for_batch` of a Function of a tensor and its dimensions, counted from the front."""
-    return tensor, tuple(dim + 1 for dim in dims), *args

@@ -1,6 +1,4 @@
-// Weighted sums of a few elements along one dimension: what resizing and padding of images are made of.
-
-#include <cstring>
+// Weighted sums of a few elements along one dimension: what resizing of images is made of.
 
 #include "base/parallel.h"
 #include "base/vectorize.h"
@@ -17,7 +15,6 @@ struct Taps {
   int64_t dim, old_size, new_size, count;
   std::vector<int64_t> index;   // [count, new_size], each in [0, old_size)
   std::vector<double> weights;  // [count, new_size]
-  bool selects = false;         // one tap of weight 1: elements are moved as they are
 };
 
 template <class T>
@@ -80,9 +77,7 @@ void resample(const Taps& taps, kernel::Lines lines, const T* x, T* y) {
         gather_line(taps.count, from, taps.index.data(), weight.data(), to, n);
         continue;
       }
-      for (int64_t j = 0; j < n && taps.selects; ++j)
-        std::memcpy(to + j * inner, from + taps.index[j] * inner, static_cast<size_t>(inner) * sizeof(T));
-      for (int64_t j = 0; j < n && !taps.selects; ++j)
+      for (int64_t j = 0; j < n; ++j)
         for (int64_t t = 0; t < taps.count; ++t)
           scale(from + taps.index[t * n + j] * inner, weight[t * n + j], t == 0, to + j * inner, inner);
     }
@@ -157,8 +152,6 @@ Tensor resample_operation(const Tensor& input, int64_t dim, const Tensor& index,
   taps->old_size = input.sizes()[taps->dim];
   taps->count = index.sizes()[0];
   taps->new_size = index.sizes()[1];
-  taps->selects = taps->count == 1 &&
-                  std::all_of(taps->weights.begin(), taps->weights.end(), [](double weight) { return weight == 1; });
   for (int64_t at : taps->index)
     if (at < 0 || at >= taps->old_size)
       index_error("resample(): index ", at, " is out of bounds for dimension ", taps->dim, " with size ",
