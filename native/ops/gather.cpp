@@ -2,6 +2,9 @@
 
 #include "ops/gather.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "base/parallel.h"
 #include "base/vectorize.h"
 #include "ops/functions.h"
@@ -49,7 +52,18 @@ ONDOL_VECTORIZE ONDOL_WIDE static bool inside_wide(const int64_t* at, int64_t co
 static bool inside_plain(const int64_t* at, int64_t count, int64_t size) { return inside_loop(at, count, size); }
 
 bool all_inside(const int64_t* at, int64_t count, int64_t size) {
-  return wide_vectors() ? inside_wide(at, count, size) : inside_plain(at, count, size);
+  std::atomic<bool> inside{true};
+  parallel_for(count, 1 << 15, [&](int64_t begin, int64_t end) {
+    const auto check = wide_vectors() ? inside_wide : inside_plain;
+    if (!check(at + begin, end - begin, size)) inside = false;
+  });
+  return inside;
+}
+
+int64_t IndexLines::block() const {
+  constexpr int64_t kLineOfCache = 64, kMost = 512;  // columns
+  const int64_t share = inner / (4 * num_threads());
+  return std::clamp(share / kLineOfCache * kLineOfCache, kLineOfCache, kMost);
 }
 
 void check_index_range(const IndexLines& lines, int64_t size) {
@@ -85,15 +99,24 @@ LineOffsets line_offsets(const Tensor& tensor, const IndexLines& lines) {
 
 namespace {
 
+/// to[i] = base[at[i] * step], the usual step 1 without a multiplication.
+template <class T>
+void gather_line(const T* base, const int64_t* at, int64_t step, T* to, int64_t n) {
+  if (step == 1)
+    for (int64_t i = 0; i < n; ++i) to[i] = base[at[i]];
+  else
+    for (int64_t i = 0; i < n; ++i) to[i] = base[at[i] * step];
+}
+
 template <class T>
 void gather_lines(const T* from, const LineOffsets& source, const IndexLines& lines, T* to) {
   const int64_t n = lines.n, inner = lines.inner, step = source.step;
   parallel_for(lines.outer * n, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
     if (inner == 1) {
       for (int64_t row = begin; row < end;) {
-        const T* base = from + source.outer[row / n];
-        const int64_t line_end = std::min(end, (row / n + 1) * n);
-        for (; row < line_end; ++row) to[row] = base[lines.at[row] * step];
+        const int64_t line = row / n, line_end = std::min(end, (line + 1) * n);
+        gather_line(from + source.outer[line], lines.at + row, step, to + row, line_end - row);
+        row = line_end;
       }
       return;
     }

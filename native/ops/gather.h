@@ -18,9 +18,9 @@ struct IndexLines {
   int64_t dim = 0;
   int64_t outer = 1, n = 1, inner = 1;
 
-  /// How many columns of `inner` one task of a scatter takes: tasks never write the same element.
-  static constexpr int64_t kBlock = 512;
-  int64_t blocks() const { return (inner + kBlock - 1) / kBlock; }
+  /// How many columns of `inner` one task of a scatter takes: tasks never write the same element, and each walks its
+  /// columns in order, so that this is free to depend on the number of threads.
+  int64_t block() const;
 };
 
 /// Where element (o, k, j) of the index meets a tensor: outer[o] + inner[j], and `step` for each position along the

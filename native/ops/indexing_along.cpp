@@ -172,6 +172,23 @@ void copy_into(const Tensor& target, int64_t dim, const Tensor& index, const Ten
   combine_into(target, dim, positions, source, Combine::Replace);
 }
 
+/// Fills the rows of [outer, size, inner] that are chosen.
+void fill_rows(const Tensor& dense, kernel::Lines lines, const std::vector<char>& chosen, const Tensor& value) {
+  const int64_t size = lines.n, inner = lines.inner;
+  launch({{&value}, {&dense}}, dense.numel(), [&] {
+    visit_item_size(dense.dtype(), [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      T one;
+      std::memcpy(&one, value.bytes(), sizeof(T));
+      T* target = reinterpret_cast<T*>(dense.bytes());
+      parallel_for(lines.outer * size, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          if (chosen[static_cast<size_t>(row % size)]) std::fill_n(target + row * inner, inner, one);
+      });
+    });
+  });
+}
+
 void fill_into(const Tensor& target, int64_t dim, const Tensor& index, const Tensor& value) {
   NoGrad silent;
   if (value.ndim() != 0)
@@ -182,16 +199,18 @@ void fill_into(const Tensor& target, int64_t dim, const Tensor& index, const Ten
   dim = wrap_dim(dim, target.ndim());
   if (index.dtype() != Dtype::I64)
     index_error("index_fill_(): Expected dtype int64 for index, got ", name(index.dtype()));
-  Tensor positions = clone(positions_along("index_fill_", index));
+  Tensor positions = positions_along("index_fill_", index);
   int64_t size = size_along(target, dim);
-  auto* at = positions.data<int64_t>();
+  const auto* at = positions.data<int64_t>();
+  std::vector<char> chosen(static_cast<size_t>(size), false);
   for (int64_t i = 0; i < positions.numel(); ++i) {
     if (at[i] < -size || at[i] >= size)
       index_error("index ", at[i], " is out of bounds for dimension ", dim, " with size ", size, " (index_fill_)");
-    if (at[i] < 0) at[i] += size;
+    chosen[static_cast<size_t>(at[i] < 0 ? at[i] + size : at[i])] = true;
   }
-  Tensor one = to_dtype(detach(value), target.dtype()), line = at_least_1d(target);
-  for (int64_t i = 0; i < positions.numel(); ++i) copy_elements(one, select(line, dim, at[i]));
+  if (positions.numel() == 0 || target.numel() == 0) return;
+  Tensor one = to_dtype(detach(value), target.dtype());
+  on_rows(target, dim, [&](const Tensor& dense, kernel::Lines lines) { fill_rows(dense, lines, chosen, one); });
 }
 
 }  // namespace

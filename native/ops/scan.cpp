@@ -148,26 +148,43 @@ Tensor exclusive_product(const Tensor& x, int64_t dim) {
 
 namespace {
 
-/// gx[k] = (x[0] ... x[k - 1]) s[k] with s[k] = g[k] + x[k + 1] s[k + 1]: no division, so zeros need no care.
+/// gx[k] = (x[0] ... x[k - 1]) s[k] with s[k] = g[k] + x[k + 1] s[k + 1] along `count` lines at once, so that their
+/// latencies overlap: element k of line j stands at j * apart + k * step. No division, so zeros need no care.
+template <int count, class T>
+void cumprod_gradient(const T* x, const T* g, T* gx, int64_t n, int64_t step, int64_t apart) {
+  double behind[count] = {}, before[count];
+  for (int64_t k = n - 1; k >= 0; --k)
+    for (int j = 0; j < count; ++j) {
+      const int64_t i = j * apart + k * step;
+      const double state = static_cast<double>(g[i]) + behind[j];
+      gx[i] = static_cast<T>(state);
+      behind[j] = static_cast<double>(x[i]) * state;
+    }
+  for (double& product : before) product = 1;
+  for (int64_t k = 0; k < n; ++k)
+    for (int j = 0; j < count; ++j) {
+      const int64_t i = j * apart + k * step;
+      gx[i] = static_cast<T>(static_cast<double>(gx[i]) * before[j]);
+      before[j] *= static_cast<double>(x[i]);
+    }
+}
+
 template <class T>
 void cumprod_gradient(const T* x, const T* g, T* gx, kernel::Lines lines) {
-  const int64_t n = lines.n, inner = lines.inner;
-  parallel_for(lines.outer, 1 + 16384 / (n * inner + 1), [&](int64_t begin, int64_t end) {
-    std::vector<double> state(static_cast<size_t>(inner));
-    for (int64_t o = begin; o < end; ++o) {
-      const int64_t first = o * n * inner;
-      std::fill(state.begin(), state.end(), 0);
-      for (int64_t k = n - 1; k >= 0; --k)
-        for (int64_t j = 0, i = first + k * inner; j < inner; ++j, ++i) {
-          const double behind = k + 1 < n ? static_cast<double>(x[i + inner]) * state[j] : 0;
-          gx[i] = static_cast<T>(state[j] = static_cast<double>(g[i]) + behind);
-        }
-      std::fill(state.begin(), state.end(), 1);
-      for (int64_t k = 0; k < n; ++k)
-        for (int64_t j = 0, i = first + k * inner; j < inner; ++j, ++i) {
-          gx[i] = static_cast<T>(static_cast<double>(gx[i]) * state[j]);
-          state[j] *= static_cast<double>(x[i]);
-        }
+  constexpr int kTogether = 8;
+  const int64_t n = lines.n, inner = lines.inner, apart = inner == 1 ? n : 1;
+  parallel_for(lines.outer * inner, 1 + 16384 / n, [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end;) {
+      const int64_t first = line / inner * n * inner + line % inner;
+      // Neighbours in memory: those of one outer slice, or all where lines are contiguous.
+      const int64_t neighbours = inner == 1 ? end - line : std::min(end - line, inner - line % inner);
+      if (neighbours >= kTogether) {
+        cumprod_gradient<kTogether>(x + first, g + first, gx + first, n, inner, apart);
+        line += kTogether;
+      } else {
+        cumprod_gradient<1>(x + first, g + first, gx + first, n, inner, apart);
+        ++line;
+      }
     }
   });
 }

@@ -1,6 +1,9 @@
 // Where: nonzero, argwhere, searchsorted, bucketize.
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "ops/element_type.h"
@@ -11,25 +14,81 @@
 
 namespace ondol {
 
+namespace {
+
+int64_t count_true(const uint8_t* flags, int64_t n) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) count += flags[i] != 0;
+  return count;
+}
+
+/// Calls found(i) for each i in [0, n) whose flag is set; words of eight flags without any are skipped as a whole.
+template <class Found>
+inline void for_each_true(const uint8_t* flags, int64_t n, Found found) {
+  int64_t i = 0;
+  for (uint64_t word; i + 8 <= n; i += 8) {
+    std::memcpy(&word, flags + i, 8);  // of bytes 0 and 1, the lowest first
+    for (; word; word &= word - 1) found(i + std::countr_zero(word) / 8);
+  }
+  for (; i < n; ++i)
+    if (flags[i]) found(i);
+}
+
+/// Writes the positions of the elements that are true among [begin, end) of a row-major tensor, `out` being the place
+/// of the first.
+void write_positions(const uint8_t* flags, const Dims& sizes, int64_t begin, int64_t end, int64_t* out) {
+  const size_t last = sizes.size() - 1;
+  const int64_t row_length = sizes[last];
+  Dims position(sizes.size(), 0);
+  int64_t rest = begin / row_length;
+  for (size_t d = last; d-- > 0;) {
+    position[d] = rest % sizes[d];
+    rest /= sizes[d];
+  }
+  for (int64_t at = begin; at < end;) {
+    const int64_t column = at % row_length, n = std::min(row_length - column, end - at);
+    if (last == 1)  // the usual matrix
+      for_each_true(flags + at, n, [&, row = position[0]](int64_t i) {
+        out[0] = row;
+        out[1] = column + i;
+        out += 2;
+      });
+    else
+      for_each_true(flags + at, n, [&](int64_t i) {
+        out = std::copy(position.begin(), position.end() - 1, out);
+        *out++ = column + i;
+      });
+    at += n;
+    for (size_t d = last; d-- > 0 && ++position[d] == sizes[d];) position[d] = 0;
+  }
+}
+
+}  // namespace
+
 Tensor nonzero(const Tensor& self) {
+  constexpr int64_t kPerTask = 1 << 15, kMostTasks = 64;
   NoGrad silent;
   Tensor flags = contiguous(self.dtype() == Dtype::Bool ? detach(self) : ne(detach(self), wrapped_number(0)));
-  const auto* flag = flags.data<bool>();
-  int64_t total = flags.numel(), count = std::count(flag, flag + total, true), ndim = self.ndim();
-  Tensor result = empty({count, ndim}, Dtype::I64);
-  if (count == 0 || ndim == 0) return result;
+  const auto* flag = reinterpret_cast<const uint8_t*>(flags.bytes());
+  // How many each part holds tells where the next one's positions go.
+  const int64_t total = flags.numel(), ndim = self.ndim(), share = std::max(kPerTask, total / kMostTasks + 1);
+  std::vector<int64_t> first(static_cast<size_t>((total + share - 1) / share) + 1, 0);
+  const int64_t parts = static_cast<int64_t>(first.size()) - 1;
+  auto begin_of = [&](int64_t part) { return std::min(part * share, total); };
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p)
+      first[static_cast<size_t>(p) + 1] = count_true(flag + begin_of(p), begin_of(p + 1) - begin_of(p));
+  });
+  std::partial_sum(first.begin(), first.end(), first.begin());
+  Tensor result = empty({first.back(), ndim}, Dtype::I64);
+  if (first.back() == 0 || ndim == 0) return result;
   auto* out = result.data<int64_t>();
-  int64_t row_length = self.sizes()[ndim - 1];
-  Dims position(static_cast<size_t>(ndim), 0);
-  for (int64_t row = 0; row < total; row += row_length) {
-    for (int64_t i = 0; i < row_length; ++i) {
-      if (!flag[row + i]) continue;
-      std::copy(position.begin(), position.end() - 1, out);
-      out[ndim - 1] = i;
-      out += ndim;
-    }
-    for (int64_t d = ndim - 2; d >= 0 && ++position[d] == self.sizes()[d]; --d) position[d] = 0;
-  }
+  launch({{&flags}, {&result}}, total, [&] {
+    parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p)
+        write_positions(flag, self.sizes(), begin_of(p), begin_of(p + 1), out + first[static_cast<size_t>(p)] * ndim);
+    });
+  });
   return result;
 }
 

@@ -380,7 +380,8 @@ bool copy_transposed(const Walk& walk) {
   const Side &to = walk.sides[0], &from = walk.sides[1];
   const int64_t inner = walk.sizes.ssize() - 1, item = static_cast<int64_t>(item_size(to.dtype));
   constexpr int64_t kSmallest = 8;
-  if (from.dtype != to.dtype || to.strides[inner] != item || from.strides[inner] == item ||
+  const bool repeats_along_rows = from.strides[inner] == 0;  // then each row is filled with one value
+  if (from.dtype != to.dtype || to.strides[inner] != item || from.strides[inner] == item || repeats_along_rows ||
       walk.sizes[inner] < kSmallest)
     return false;
   int64_t across = inner - 1;

@@ -64,7 +64,7 @@ def vstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    return ondol.cat(_several(tensors, "vstack", _at_least_2d), 0)
+    return ondol.cat(_several(tensors, "vstack", _at_least_2d, 2), 0)
 
 
 @operation
@@ -74,14 +74,14 @@ def hstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     >>> ondol.hstack([ondol.tensor([1, 2]), ondol.tensor([3])])
     tensor([1, 2, 3])
     """
-    several = _several(tensors, "hstack", _at_least_1d)
+    several = _several(tensors, "hstack", _at_least_1d, 1)
     return ondol.cat(several, 0 if several[0].dim() == 1 else 1)
 
 
 @operation
 def dstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Join along the third dimension."""
-    return ondol.cat(_several(tensors, "dstack", _at_least_3d), 2)
+    return ondol.cat(_several(tensors, "dstack", _at_least_3d, 3), 2)
 
 
 @operation
@@ -89,17 +89,18 @@ def column_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Join along the second dimension, vectors as columns."""
 
     def as_columns(tensor: Tensor) -> Tensor:
-        return tensor.reshape(-1, 1) if tensor.dim() <= 1 else tensor
+        return tensor.reshape(-1, 1)
 
-    return ondol.cat(_several(tensors, "column_stack", as_columns), 1)
+    return ondol.cat(_several(tensors, "column_stack", as_columns, 2), 1)
 
 
-def _several(tensors: Sequence[Tensor], name: str, prepare: Any) -> list[Tensor]:
+def _several(tensors: Sequence[Tensor], name: str, prepare: Any, enough: int) -> list[Tensor]:
+    """The tensors, those with fewer than `enough` dimensions prepared."""
     if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
         raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
     if not tensors:
         raise RuntimeError(f"{name} expects a non-empty TensorList")
-    return [prepare(tensor) for tensor in tensors]
+    return [tensor if tensor.dim() >= enough else prepare(tensor) for tensor in tensors]
 
 
 @operation(method=True)
@@ -129,7 +130,7 @@ def tensor_split(
         if where > size + 2**24:
             raise ondol.OutOfMemoryError(f"tensor_split(): {where} parts of size {size}, nearly all of them empty")
         small, larger = divmod(size, where)
-        cuts = [at * small + min(at, larger) for at in range(1, where)]
+        return input.split([small + 1] * larger + [small] * (where - larger), dim)
     else:
         cuts = [min(max(at + size if at < 0 else at, 0), size) for at in where]
     starts, ends = [0, *cuts], [*cuts, size]

@@ -107,14 +107,17 @@ def _thin_out_uniforms(
 ) -> ondol.Tensor:
     peak = max(a, min(mean, b))
     distance = (peak - mean) / std
-    highest = -0.5 * distance * distance  # log density at the peak
+    scale = abs(std) / max(1.0, abs(distance))  # over which the density falls to a fraction
+    if scale < ondol.finfo(tensor.dtype).eps * abs(peak):  # closer to the peak than the dtype can tell
+        return ondol.full_like(tensor, peak)
     # Of numbers much further away than the density reaches none would ever be kept.
-    reach = 1e4 * abs(std) / max(1.0, abs(distance))
+    reach = 1e4 * scale
     a, b = max(a, peak - reach), min(b, peak + reach)
 
     def draw() -> tuple[ondol.Tensor, ondol.Tensor]:
         values = ondol.empty_like(tensor).uniform_(a, b, generator=generator)
-        log_density = ((values - mean) / std).pow(2).mul_(-0.5).sub_(highest)
+        # Relative to the peak: (p - m)^2 - (v - m)^2 = (p - v) (p + v - 2m), without the cancellation of the squares.
+        log_density = (peak - values).mul_(0.5 / std).mul_(((values - mean) + (peak - mean)).div_(std))
         return values, ondol.empty_like(values).uniform_(generator=generator).log_().gt(log_density)
 
     values, rejected = draw()

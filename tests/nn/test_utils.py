@@ -117,6 +117,12 @@ def test_truncated_normal_numbers_stay_inside():
     assert far.min().item() >= 1.5 and far.max().item() <= 2.0
 
 
+def test_truncated_normal_numbers_far_beyond_a_tiny_deviation_are_the_nearest_limit():
+    assert (nn.init.trunc_normal_(ondol.empty(100), mean=3.0, std=1e-5) == 2.0).all()
+    near = nn.init.trunc_normal_(ondol.empty(100, dtype=ondol.float64), mean=3.0, std=1e-3)
+    assert near.max().item() <= 2.0 and near.min().item() > 2.0 - 1e-4
+
+
 def test_the_seed_decides_the_weights():
     ondol.manual_seed(3)
     first = nn.Linear(4, 4).weight.detach().clone()

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/level.h"
 
@@ -36,6 +37,20 @@ using Bits = Vec<UnsignedOf<Element<V>>>;
 template <class V>
 inline V select(Mask<V> mask, V a, V b) {
   return mask ? a : b;
+}
+
+/// Lane i of the result is lane i + by, around the end.
+template <int by, class V, size_t... lane>
+inline V rotate_lanes(V x, std::index_sequence<lane...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(x, x, ((lane + by) % lane_count<V>)...);
+#else
+  return __builtin_shuffle(x, Mask<V>{((lane + by) % lane_count<V>)...});
+#endif
+}
+template <int by, class V>
+inline V rotate_lanes(V x) {
+  return rotate_lanes<by>(x, std::make_index_sequence<lane_count<V>>{});
 }
 
 /// f applied to each lane by itself, for what has no vector form worth its length.

@@ -110,12 +110,24 @@ inline V erfc_large(V a) {
   return exp_scaled(-square.value, -square.rest, T(0)) * (p / (T(1) + T(2) * a));
 }
 
+/// erfc(a) for 1 <= a <= 4, as e^P(a): within 1e-9, which is all that 1 - erfc(a) has room for in float. Minimax with
+/// the weight erfc(a) (Lawson's algorithm); neither division nor an exact square.
+template <Vector V>
+inline V erfc_tail(V a) {
+  static_assert(of_float<V>);
+  return exp(polynomial(a, -0.0003537195026, -1.127040036, -0.6382256774, -0.1030373687, 0.02180531829, -0.002939607295,
+                        0.0001855740091));
+}
+
 template <Vector V>
 inline V erf(V x) {
   using T = Element<V>;
-  V a = abs(x);
-  V result = select(a < T(1), erf_small(a), T(1) - erfc_large(a));
-  return copysign(result, x);
+  V a = abs(x), tail;
+  if constexpr (of_float<V>)
+    tail = erfc_tail(select(a > T(4), splat<V>(4), a));  // beyond 4 it is less than half a unit of 1
+  else
+    tail = erfc_large(a);
+  return copysign(select(a < T(1), erf_small(a), T(1) - tail), x);
 }
 
 template <Vector V>

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <utility>
-
 #include "kernels/cpu/math_instructions.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -36,23 +34,13 @@ inline void for_each_vector(int64_t n, F&& f) {
   if (i < n) f(i, SomeLanes{static_cast<int>(n - i)});
 }
 
-/// Lane i of the result is lane i + by, around the end.
-template <class T, int by, size_t... lane>
-inline Vec<T> rotate_lanes(Vec<T> values, std::index_sequence<lane...>) {
-#if defined(__clang__)
-  return __builtin_shufflevector(values, values, ((lane + by) % lanes<T>)...);
-#else
-  return __builtin_shuffle(values, Mask<Vec<T>>{((lane + by) % lanes<T>)...});
-#endif
-}
-
 /// op over all lanes, by halves.
 template <class T, int half = lanes<T> / 2, class F>
 inline T fold_lanes(Vec<T> values, F op) {
   if constexpr (half == 0) {
     return values[0];
   } else {
-    const Vec<T> other = rotate_lanes<T, half>(values, std::make_index_sequence<lanes<T>>{});
+    const Vec<T> other = rotate_lanes<half>(values);
     return fold_lanes<T, half / 2>(op(values, other), op);
   }
 }

@@ -28,24 +28,23 @@ inline int64_t left_branch(int64_t n, int64_t unit) {
   return unit;
 }
 
-/// Lanes moved by `shift` in each vector of a state.
-template <class T, class State>
-inline State rotate_lanes(State state, int shift) {
-  Vec<T> parts[sizeof(State) / sizeof(Vec<T>)], moved;
+/// Every vector of a state with its lanes rotated.
+template <class T, int by, class State>
+inline State rotate_state(State state) {
+  Vec<T> parts[sizeof(State) / sizeof(Vec<T>)];
   __builtin_memcpy(parts, &state, sizeof(State));
-  for (auto& part : parts) {
-    for (int i = 0; i < lanes<T>; ++i) moved[i] = part[(i + shift) & (lanes<T> - 1)];
-    part = moved;
-  }
+  for (auto& part : parts) part = rotate_lanes<by>(part);
   __builtin_memcpy(&state, parts, sizeof(State));
   return state;
 }
 
 /// f over all lanes: what every lane then holds.
-template <class T, class State, class F>
+template <class T, int half = lanes<T> / 2, class State, class F>
 inline State across_lanes(State state, F combine) {
-  for (int shift = lanes<T> / 2; shift > 0; shift /= 2) state = combine(state, rotate_lanes<T>(state, shift));
-  return state;
+  if constexpr (half == 0)
+    return state;
+  else
+    return across_lanes<T, half / 2>(combine(state, rotate_state<T, half>(state)), combine);
 }
 
 /// True in the first `count` lanes.
@@ -56,26 +55,38 @@ inline Mask<V> first_lanes(int count) {
   return lane < count;
 }
 
-/// Folds n contiguous elements with four accumulators; a short end is filled with `neutral`.
+/// Folds n contiguous elements with eight accumulators, so that the latency of a step is hidden; a short end is filled
+/// with `neutral`.
 template <class T, class Step, class Join>
 inline Vec<T> fold_row(const T* x, int64_t n, T neutral, Step step, Join join) {
   using V = Vec<T>;
   constexpr int L = lanes<T>;
-  V a = broadcast(neutral), b = a, c = a, d = a;
+  V a = broadcast(neutral), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
   int64_t i = 0;
-  for (; i + 4 * L <= n; i += 4 * L) {
+  for (; i + 8 * L <= n; i += 8 * L) {
     a = step(a, load(x + i));
     b = step(b, load(x + i + L));
     c = step(c, load(x + i + 2 * L));
     d = step(d, load(x + i + 3 * L));
+    e = step(e, load(x + i + 4 * L));
+    f = step(f, load(x + i + 5 * L));
+    g = step(g, load(x + i + 6 * L));
+    h = step(h, load(x + i + 7 * L));
   }
-  for (; i + L <= n; i += L) a = step(a, load(x + i));
+  if (i + 4 * L <= n) {
+    a = step(a, load(x + i));
+    b = step(b, load(x + i + L));
+    c = step(c, load(x + i + 2 * L));
+    d = step(d, load(x + i + 3 * L));
+    i += 4 * L;
+  }
+  for (; i + L <= n; i += L) e = step(e, load(x + i));
   if (i < n) {
     // The step need not leave a state as it is for a neutral element (a square of a difference does not).
-    V last = step(b, load_part(x + i, int(n - i), neutral));
-    b = select(first_lanes<V>(int(n - i)), last, b);
+    V last = step(f, load_part(x + i, int(n - i), neutral));
+    f = select(first_lanes<V>(int(n - i)), last, f);
   }
-  return across_lanes<T>(join(join(a, b), join(c, d)), join);
+  return across_lanes<T>(join(join(join(a, b), join(c, d)), join(join(e, f), join(g, h))), join);
 }
 
 /// Rows of a block of columns: vector v of row r stands at x + r * stride + v * lanes. The last vector may be short.

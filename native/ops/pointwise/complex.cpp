@@ -45,7 +45,8 @@ static Tensor part(const Tensor& x, int64_t which, const char* node) {
   impl->seen_version = x.version();
   if (needs_gradient(x))
     record(node, result, {x}, [which](const Tensor& g, Gradients& in) {
-      in[0] = which ? mul(g, wrapped_number(c128(0, 1))) : to_dtype(g, to_complex(g.dtype()));
+      Tensor nothing = expand(scalar_tensor(0, g.dtype()), g.sizes());
+      in[0] = which ? complex(nothing, g) : complex(g, nothing);
     });
   return result;
 }
