@@ -30,8 +30,7 @@ template <Vector V>
 inline V clamp_exponent(V x) {
   using T = Element<V>;
   constexpr T lowest = of_float<V> ? T(-105) : T(-746), highest = of_float<V> ? T(90) : T(711);
-  x = select(x < lowest, splat<V>(lowest), x);
-  return select(x > highest, splat<V>(highest), x);
+  return at_most(at_least(x, lowest), highest);
 }
 
 template <Vector V>
@@ -63,8 +62,7 @@ template <Vector V>
 inline V exp2(V x) {
   using T = Element<V>;
   constexpr T lowest = of_float<V> ? T(-151) : T(-1076), highest = of_float<V> ? T(129) : T(1025);
-  x = select(x < lowest, splat<V>(lowest), x);
-  x = select(x > highest, splat<V>(highest), x);
+  x = at_most(at_least(x, lowest), highest);
   V n = nearest_integer(x);
   V r = (x - n) * T(0.69314718055994530942);
   return scale_by_power_of_two((exp_tail(r) * (r * r) + r) + T(1), n);
@@ -75,8 +73,7 @@ template <Vector V>
 inline V expm1(V x) {
   using T = Element<V>;
   constexpr T lowest = of_float<V> ? T(-18) : T(-40);
-  V y = clamp_exponent(x);
-  y = select(y < lowest, splat<V>(lowest), y);
+  V y = at_least(clamp_exponent(x), lowest);
   V n = nearest_integer(y * T(1.4426950408889634074));
   V r = (y - n * ln2_high<T>)-n * ln2_low<T>;
   V m = exp_tail(r) * (r * r) + r;

@@ -53,6 +53,23 @@ inline V rotate_lanes(V x) {
   return rotate_lanes<by>(x, std::make_index_sequence<lane_count<V>>{});
 }
 
+/// The larger and the smaller of x and a limit; a NaN in x stays.
+#if defined(__AVX512F__)
+inline Vec<float> at_least(Vec<float> x, float limit) { return _mm512_maskz_max_ps(-1, _mm512_set1_ps(limit), x); }
+inline Vec<double> at_least(Vec<double> x, double limit) { return _mm512_maskz_max_pd(-1, _mm512_set1_pd(limit), x); }
+inline Vec<float> at_most(Vec<float> x, float limit) { return _mm512_maskz_min_ps(-1, _mm512_set1_ps(limit), x); }
+inline Vec<double> at_most(Vec<double> x, double limit) { return _mm512_maskz_min_pd(-1, _mm512_set1_pd(limit), x); }
+#else
+template <class V>
+inline V at_least(V x, Element<V> limit) {
+  return select(x < limit, limit - V{}, x);
+}
+template <class V>
+inline V at_most(V x, Element<V> limit) {
+  return select(x > limit, limit - V{}, x);
+}
+#endif
+
 /// f applied to each lane by itself, for what has no vector form worth its length.
 template <class V, class F>
 inline V map_lanes(F f, V x) {

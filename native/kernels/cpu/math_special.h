@@ -124,7 +124,7 @@ inline V erf(V x) {
   using T = Element<V>;
   V a = abs(x), tail;
   if constexpr (of_float<V>)
-    tail = erfc_tail(select(a > T(4), splat<V>(4), a));  // beyond 4 it is less than half a unit of 1
+    tail = erfc_tail(at_most(a, T(4)));  // beyond 4 it is less than half a unit of 1
   else
     tail = erfc_large(a);
   return copysign(select(a < T(1), erf_small(a), T(1) - tail), x);
@@ -136,6 +136,17 @@ inline V erfc(V x) {
   V large = erfc_large(abs(x));
   return select(abs(x) < T(0.5), T(1) - erf_small(x), select(x < 0, T(2) - large, large));
 }
+
+/// Phi(x), the distribution function of the normal distribution. In float its tail Phi(-a) is e^P(a), with P by
+/// Lawson's algorithm on [0, 6]: within 6e-10, in proportion to the value up to 1e-6 at 4; beyond 6 P goes on falling.
+inline Vec<float> normal_distribution(Vec<float> x) {
+  using V = Vec<float>;
+  const V tail = exp(polynomial(abs(x), -0.6931471795, -0.7978846368, -0.3183090639, -0.03633872894, 0.004786868538,
+                                3.618315048e-05, -0.0002191534846, 6.315426466e-05, -9.929893647e-06, 8.778467731e-07,
+                                -3.405239291e-08));
+  return select(x < 0, tail, 1 - tail);
+}
+inline Vec<double> normal_distribution(Vec<double> x) { return 0.5 * erfc(x * -0.70710678118654752440); }
 
 template <Vector V>
 inline V lgamma(V x) {

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/parallel.h"
+#include "kernels/cpu/math_instructions.h"
 #include "kernels/cpu/sort_items.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -51,15 +52,30 @@ void sort(const T* x, T* values, int64_t* indices, Lines lines, bool descending)
   });
 }
 
+/// Whether none of the vector's elements comes before `limit`: NaN is the largest, and what is not below or equal may
+/// be.
+template <class T>
+inline bool none_before(const T* x, T limit, bool descending) {
+  const Vec<T> v = load(x);
+  return descending ? !any(~(v <= limit)) : !any(~(v >= limit));
+}
+
 /// The k first items of a line in sorted order, at the front of `items`. Only elements that beat the k-th best so far
-/// enter the buffer; whenever that is full, a selection keeps the best k.
+/// enter the buffer; whenever that is full, a selection keeps the best k. Soon few elements do, and whole vectors are
+/// passed over.
 template <class T>
 inline void best_items(const T* x, int64_t n, int64_t step, int64_t k, bool descending, ItemOf<T>* items,
                        ItemOf<T>* spare, int64_t room) {
   using Item = ItemOf<T>;
   KeyOf<T> worst_kept = ~KeyOf<T>(0);
+  const T* limit = nullptr;  // the element of that key, once there is one
   int64_t count = 0;
   for (int64_t r = 0; r < n; ++r) {
+    if constexpr (std::floating_point<T>)
+      if (limit && step == 1) {
+        while (r + lanes<T> <= n && none_before(x + r, *limit, descending)) r += lanes<T>;
+        if (r == n) break;
+      }
     KeyOf<T> key = sort_key(x[r * step], descending);
     // Before the first selection everything enters; afterwards an equal key comes too late to be better.
     if (key > worst_kept) continue;
@@ -67,10 +83,11 @@ inline void best_items(const T* x, int64_t n, int64_t step, int64_t k, bool desc
     if (count < room) continue;
     select_smallest(items, spare, count, k);
     count = k;
-    KeyOf<T> worst = 0;
-    for (int64_t i = 0; i < k; ++i)
-      if (KeyOf<T>(items[i].key()) > worst) worst = KeyOf<T>(items[i].key());
-    worst_kept = worst;
+    Item worst = items[0];
+    for (int64_t i = 1; i < k; ++i)
+      if (worst < items[i]) worst = items[i];
+    worst_kept = KeyOf<T>(worst.key());
+    limit = x + worst.index() * step;
   }
   if (count > k) select_smallest(items, spare, count, k);
   merge_sort(items, spare, k);

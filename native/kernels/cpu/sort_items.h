@@ -118,6 +118,26 @@ inline Item* radix_sort(Item* items, Item* spare, int64_t n, int key_bits) {
   return items;
 }
 
+template <class Item>
+inline Item median_of(Item a, Item b, Item c) {
+  const Item low = b < a ? b : a, high = b < a ? a : b;
+  return c < low ? low : c < high ? c : high;
+}
+
+/// Moves the items below the pivot to the front and returns how many they are (Lomuto). Without a branch that depends
+/// on an item: half of those would be mispredicted.
+template <class Item>
+inline int64_t partition(Item* items, int64_t n, Item pivot) {
+  int64_t below = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const Item item = items[i];
+    items[i] = items[below];
+    items[below] = item;
+    below += item < pivot;
+  }
+  return below;
+}
+
 /// Moves the k smallest of n items to the front, in no order (Hoare's selection with the median of three; when that
 /// keeps choosing badly, a full sort bounds the time).
 template <class Item>
@@ -125,27 +145,12 @@ inline void select_smallest(Item* items, Item* spare, int64_t n, int64_t k) {
   int64_t low = 0, high = n;
   for (int turns = 0; high - low > 32; ++turns) {
     if (turns > 64) return merge_sort(items + low, spare, high - low);
-    Item a = items[low], b = items[low + (high - low) / 2], c = items[high - 1];
-    if (b < a) {
-      Item t = a;
-      a = b;
-      b = t;
-    }
-    Item pivot = c < a ? a : c < b ? c : b;
-    int64_t i = low, j = high - 1;
-    while (true) {
-      while (items[i] < pivot) ++i;
-      while (pivot < items[j]) --j;
-      if (i >= j) break;
-      Item t = items[i];
-      items[i++] = items[j];
-      items[j--] = t;
-    }
-    // Below i all are at most the pivot, from i on at least it.
-    if (k <= i)
-      high = i;
-    else
-      low = i;
+    const Item pivot = median_of(items[low], items[low + (high - low) / 2], items[high - 1]);
+    const int64_t below = low + partition(items + low, high - low, pivot);
+    if (k <= below)
+      high = below;
+    else  // never empty, nor all of it: one of the three stood below the pivot
+      low = below;
   }
   insertion_sort(items + low, high - low);
 }

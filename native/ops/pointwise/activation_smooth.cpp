@@ -9,23 +9,18 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-constexpr double sqrt_half = 0.70710678118654752440, sqrt_2_over_pi = 0.79788456080286535588;
+constexpr double sqrt_2_over_pi = 0.79788456080286535588;
 constexpr double density_at_0 = 0.39894228040143267794;  // 1 / sqrt(2 pi)
 constexpr double cubic = 0.044715;                       // Hendrycks and Gimpel 2016, section 2
 
 struct Gelu {  // x Phi(x), Phi the distribution function of the normal distribution (Hendrycks and Gimpel 2016)
-  template <class V>
-  static V value(V x) {
-    using T = Element<V>;
-    return x * (T(0.5) * (1 + erf(x * T(sqrt_half))));
-  }
+  static auto value(auto x) { return x * normal_distribution(x); }
 };
 struct GeluGradient {
   template <class V>
   static V value(V g, V x) {
     using T = Element<V>;
-    V distribution = T(0.5) * (1 + erf(x * T(sqrt_half)));
-    return g * (distribution + x * (exp(x * x * T(-0.5)) * T(density_at_0)));
+    return g * (normal_distribution(x) + x * (exp(x * x * T(-0.5)) * T(density_at_0)));
   }
 };
 struct GeluTanh {
@@ -113,6 +108,15 @@ struct LogSigmoid {
 struct LogSigmoidGradient {
   static auto value(auto g, auto x) { return g * sigmoid(-x); }
 };
+struct Glu {  // Dauphin et al. 2017: x times the sigmoid of a gate
+  static auto value(auto x, auto gate) { return x / (1 + exp(-gate)); }
+};
+struct GluGateGradient {
+  static auto value(auto g, auto x, auto gate) {
+    auto open = sigmoid(gate);
+    return g * x * (open * (1 - open));
+  }
+};
 
 }  // namespace
 
@@ -130,7 +134,9 @@ void add_activation_smooth(FormulaKernels& kernels) {
                                              unary<Softplus>("softplus"),
                                              binary<SoftplusGradient>("softplus_gradient"),
                                              unary<LogSigmoid>("log_sigmoid"),
-                                             binary<LogSigmoidGradient>("log_sigmoid_gradient")};
+                                             binary<LogSigmoidGradient>("log_sigmoid_gradient"),
+                                             binary<Glu>("glu"),
+                                             ternary<GluGateGradient>("glu_gate_gradient")};
   kernels.add(entries);
 }
 
@@ -255,14 +261,37 @@ static Tensor log_sigmoid(const Tensor& x) {
       });
 }
 
-/// Dauphin et al. 2017: the first half along `dim`, times the sigmoid of the second.
+static Tensor glu_gradient(const Tensor& g, const Tensor& x, int64_t dim) {
+  static const Pointwise gated = formula("glu"), to_gate = formula("glu_gate_gradient");
+  const int64_t half = x.size(dim) / 2;
+  Tensor value = narrow(x, dim, 0, half), gate = narrow(x, dim, half, half);
+  if (needs_gradient(g, x)) {
+    Tensor open = sigmoid(gate);
+    return cat({mul(g, open), mul(mul(g, value), mul(open, one_minus(open)))}, dim);
+  }
+  Tensor gradient = empty(x.sizes(), x.dtype());
+  const Tensor through_value[] = {g, gate}, through_gate[] = {g, value, gate};
+  evaluate(gated, through_value, x.dtype(), x.dtype(), narrow(gradient, dim, 0, half));
+  evaluate(to_gate, through_gate, x.dtype(), x.dtype(), narrow(gradient, dim, half, half));
+  return gradient;
+}
+
+/// The first half along `dim`, times the sigmoid of the second.
 static Tensor glu(const Tensor& x, int64_t dim) {
+  static const Pointwise f = formula("glu");
   require_floating("glu_cpu", x);
   if (x.ndim() == 0) runtime_error("glu does not support 0-dimensional tensors");
-  int64_t size = x.size(dim);
-  if (size % 2 != 0)
-    runtime_error("Halving dimension must be even, but dimension ", wrap_dim(dim, x.ndim()), " is size ", size);
-  return mul(narrow(x, dim, 0, size / 2), sigmoid(narrow(x, dim, size / 2, size / 2)));
+  dim = wrap_dim(dim, x.ndim());
+  const int64_t size = x.sizes()[dim], half = size / 2;
+  if (size % 2 != 0) runtime_error("Halving dimension must be even, but dimension ", dim, " is size ", size);
+  Tensor y;
+  {
+    NoGrad silent;
+    y = binary(f, narrow(x, dim, 0, half), narrow(x, dim, half, half));
+  }
+  return differentiable_unary("GluBackward0", kInput, y, x, [dim](const Tensor& g, const Tensor& input, const Tensor&) {
+    return glu_gradient(g, input, dim);
+  });
 }
 
 void register_activation_smooth(Registry& r) {

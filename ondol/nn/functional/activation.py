@@ -18,6 +18,7 @@ __all__ = [
 celu_ = _nn.celu_
 elu_ = _nn.elu_
 gelu = _nn.gelu
+glu = _nn.glu
 hardshrink = _nn.hardshrink
 hardtanh_ = _nn.hardtanh_
 leaky_relu_ = _nn.leaky_relu_
@@ -122,23 +123,6 @@ def tanhshrink(input: ondol.Tensor) -> ondol.Tensor:
 def softsign(input: ondol.Tensor) -> ondol.Tensor:
     """x / (1 + |x|)."""
     return input / (input.abs() + 1)
-
-
-def glu(input: ondol.Tensor, dim: int = -1) -> ondol.Tensor:
-    """a · sigmoid(b), where a and b are the halves of the input along `dim` (Dauphin et al. 2017).
-
-    Raises:
-        RuntimeError: for a 0-d input or an odd size.
-
-    >>> ondol.nn.functional.glu(ondol.zeros(2, 4)).shape
-    torch.Size([2, 2])
-    """
-    if input.dim() == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
-    size = input.shape[dim]
-    if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {size}")
-    return input.narrow(dim, 0, size // 2) * input.narrow(dim, size // 2, size // 2).sigmoid()
 
 
 def softmax(input: ondol.Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> ondol.Tensor:
