@@ -6,6 +6,7 @@
 #include "base/vectorize.h"
 #include "ops/element_type.h"
 #include "ops/functions.h"
+#include "ops/reduction.h"
 #include "ops/registry.h"
 #include "tensor/launch.h"
 
@@ -84,11 +85,21 @@ namespace {
 
 Tensor rolled(const Tensor& self, int64_t shift, int64_t dim) {
   NoGrad silent;
-  int64_t n = self.sizes()[dim];
-  int64_t start = n ? ((shift % n) + n) % n : 0;
-  Tensor source = detach(self), result = empty(self.sizes(), self.dtype());
-  copy_elements(narrow(source, dim, 0, n - start), narrow(result, dim, start, n - start));
-  copy_elements(narrow(source, dim, n - start, start), narrow(result, dim, 0, start));
+  Tensor source = contiguous(detach(self)), result = empty(self.sizes(), self.dtype());
+  if (result.numel() == 0) return result;
+  const kernel::Lines lines = lines_along(self.sizes(), dim);
+  const int64_t row = lines.inner * static_cast<int64_t>(item_size(self.dtype())), whole = lines.n * row;
+  const int64_t front = (shift % lines.n + lines.n) % lines.n * row;  // bytes that come from the end of a slice
+  launch({{&source}, {&result}}, result.numel(), [&] {
+    parallel_for(lines.outer, 1 + 65536 / whole, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) {
+        const char* from = source.bytes() + o * whole;
+        char* to = result.bytes() + o * whole;
+        std::memcpy(to, from + whole - front, static_cast<size_t>(front));
+        std::memcpy(to + front, from, static_cast<size_t>(whole - front));
+      }
+    });
+  });
   return result;
 }
 

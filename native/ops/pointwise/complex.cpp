@@ -3,7 +3,11 @@
 // There are no formulas here for an instruction set: complex loops are plain ones (pointwise_operation.h).
 
 #ifndef ONDOL_LEVEL
+#include "base/parallel.h"
+#include "base/vectorize.h"
+#include "ops/element_type.h"
 #include "ops/pointwise/pointwise_operation.h"
+#include "tensor/launch.h"
 
 namespace ondol {
 
@@ -35,6 +39,57 @@ Tensor conj(const Tensor& x) {
                               [](const Tensor& g, const Tensor&, const Tensor&) { return conj(g); });
 }
 
+template <class T>
+[[gnu::always_inline]] inline void interleave_loop(const T* re, const T* im, T* z, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    z[2 * i] = re[i];
+    z[2 * i + 1] = im[i];
+  }
+}
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE static void interleave_wide(const T* re, const T* im, T* z, int64_t n) {
+  interleave_loop(re, im, z, n);
+}
+template <class T>
+static void interleave_plain(const T* re, const T* im, T* z, int64_t n) {
+  interleave_loop(re, im, z, n);
+}
+
+/// The complex tensor of two real ones of the same shape and dtype; a part that is not defined is 0.
+static Tensor from_parts(const Tensor& re, const Tensor& im) {
+  constexpr int64_t kBlock = 1024;  // elements: a block of zeros stays in the first-level cache
+  const Tensor& given = re.defined() ? re : im;
+  Tensor result = empty(given.sizes(), to_complex(given.dtype()));
+  {
+    NoGrad silent;
+    Tensor x = re.defined() ? contiguous(detach(re)) : Tensor(), y = im.defined() ? contiguous(detach(im)) : Tensor();
+    launch({{}, {&result}}, 2 * result.numel(), [&] {
+      visit_item_size(given.dtype(), [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        static constexpr T zeros[kBlock] = {};
+        const auto interleave = wide_vectors() ? interleave_wide<T> : interleave_plain<T>;
+        auto part_at = [](const Tensor& part, int64_t i) {
+          return part.defined() ? reinterpret_cast<const T*>(part.bytes()) + i : zeros;
+        };
+        T* z = reinterpret_cast<T*>(result.bytes());
+        parallel_for(result.numel(), 16384, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; i += kBlock)
+            interleave(part_at(x, i), part_at(y, i), z + 2 * i, std::min(kBlock, end - i));
+        });
+      });
+    });
+  }
+  if (needs_gradient(given) || (im.defined() && needs_gradient(im))) {
+    std::vector<Tensor> parts{given};
+    if (re.defined() && im.defined()) parts.push_back(im);
+    record("ComplexBackward0", {result}, parts, [first = re.defined()](std::span<const Tensor> g, Gradients& in) {
+      if (in.wants(0)) in[0] = first ? real(g[0]) : imag(g[0]);
+      if (in.size() > 1 && in.wants(1)) in[1] = imag(g[0]);
+    });
+  }
+  return result;
+}
+
 static Tensor part(const Tensor& x, int64_t which, const char* node) {
   Dims strides = x.strides();
   for (int64_t& stride : strides) stride *= 2;
@@ -44,10 +99,8 @@ static Tensor part(const Tensor& x, int64_t which, const char* node) {
   impl->opaque_view = true;
   impl->seen_version = x.version();
   if (needs_gradient(x))
-    record(node, result, {x}, [which](const Tensor& g, Gradients& in) {
-      Tensor nothing = expand(scalar_tensor(0, g.dtype()), g.sizes());
-      in[0] = which ? complex(nothing, g) : complex(g, nothing);
-    });
+    record(node, result, {x},
+           [which](const Tensor& g, Gradients& in) { in[0] = which ? from_parts({}, g) : from_parts(g, {}); });
   return result;
 }
 Tensor real(const Tensor& x) { return is_complex(x.dtype()) ? part(x, 0, "RealBackward0") : x; }
@@ -112,7 +165,7 @@ static void check_parts(const char* operation, const char* first, const Tensor& 
 Tensor complex(const Tensor& re, const Tensor& im) {
   check_parts("complex", "real", re, "imag", im);
   Dims shape = broadcast_shapes(re.sizes(), im.sizes());
-  return view_as_complex(stack({expand(re, shape), expand(im, shape)}, -1));
+  return from_parts(expand(re, shape), expand(im, shape));
 }
 static Tensor polar(const Tensor& size, const Tensor& direction) {
   check_parts("polar", "abs", size, "angle", direction);
