@@ -278,8 +278,8 @@ def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Views of all tensors in their common shape."""
     tensors = flat_arguments(tensors)
-    shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
-    return tuple(tensor.expand(shape) for tensor in tensors)
+    shape = _common_shape([tensor.shape for tensor in tensors])
+    return tuple([tensor.expand(shape) for tensor in tensors])
 
 
 @operation
@@ -293,17 +293,25 @@ def broadcast_shapes(*shapes: Any) -> Any:
     for row in rows:
         if any(size < 0 for size in row):
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(row)}: {list(row)}")
-    ndim = max(map(len, rows), default=0)
-    result = [1] * ndim
+    return ondol.Size(_common_shape(rows))
+
+
+def _common_shape(rows: Sequence[Sequence[int]]) -> list[int]:
+    result: list[int] = []
     for row in rows:
-        for at, size in enumerate(row, start=ndim - len(row)):
-            if size == 1 or size == result[at]:
+        ahead = len(result) - len(row)
+        if ahead < 0:
+            result[:0] = [1] * -ahead
+            ahead = 0
+        for at, size in enumerate(row, ahead):
+            known = result[at]
+            if size == known or size == 1:
                 continue
-            if result[at] != 1:
+            if known != 1:
                 raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape: "
                                    + ", ".join(str(list(row)) for row in rows))  # fmt: skip
             result[at] = size
-    return ondol.Size(result)
+    return result
 
 
 @operation(method=True)

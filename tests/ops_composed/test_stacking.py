@@ -133,3 +133,11 @@ def test_index_reduce_counts_or_forgets_what_was_there():
     x, index, source = ondol.ones(2), ondol.tensor([0, 0]), ondol.tensor([3.0, 5.0])
     assert ondol.index_reduce(x, 0, index, source, "mean").tolist() == [3.0, 1.0]
     assert ondol.index_reduce(x, 0, index, source, "mean", include_self=False).tolist() == [4.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 1), (3,), (1, 1, 3)), ((3,), (2, 1)), ((4, 1, 1), (2, 1), (5,)), ((0,), (1, 1)), ((), (2,))]
+)
+def test_a_common_shape_is_that_of_numpy_in_any_order(shapes):
+    assert tuple(ondol.broadcast_shapes(*shapes)) == np.broadcast_shapes(*shapes)
+    assert tuple(ondol.broadcast_shapes(*reversed(shapes))) == np.broadcast_shapes(*shapes)
