@@ -10,6 +10,7 @@
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
 #include "kernels/cpu/pooling.h"
+#include "kernels/cpu/product.h"
 #include "kernels/cpu/recurrent.h"
 #include "kernels/cpu/reduction.h"
 #include "kernels/cpu/scan.h"
@@ -28,6 +29,7 @@ struct Table {
   NormalizationKernels normalization;
   OptimizerKernels optimizer;
   PoolingKernels pooling;
+  ProductKernels product;
   RecurrentKernels recurrent;
   ReductionKernels reduction;
   ScanKernels scan;

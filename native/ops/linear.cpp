@@ -40,19 +40,6 @@ Tensor as_rows(const Tensor& x, int64_t rows, int64_t features) {
   return alias(x, {rows, features}, {features, 1}, x.impl()->offset);
 }
 
-template <class T>
-void product_with_bias(const Tensor& rows, const Tensor& w, const Tensor& b, const Tensor& y) {
-  int64_t m = rows.sizes()[0], k = rows.sizes()[1], n = w.sizes()[0];
-  if (b.defined()) {
-    const T* bias = b.data<T>();
-    T* out = y.data<T>();
-    for (int64_t i = 0; i < m; ++i) std::copy_n(bias, n, out + i * n);
-  }
-  Matrix left = as_matrix(rows), right = as_matrix(w);
-  right.transposed = !right.transposed;
-  multiply<T>(left, right, y, m, n, k, b.defined() ? T(1) : T(0));
-}
-
 Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& b) {
   NoGrad silent;
   Dtype dtype = x.dtype(), compute = product_dtype(dtype);
@@ -64,7 +51,12 @@ Tensor linear_forward(const Tensor& x, const Tensor& w, const Tensor& b) {
   if (y.numel() == 0) return to_dtype(y, dtype);
   Tensor left = as_rows(to_dtype(x, compute), rows, features), right = to_dtype(w, compute);
   Tensor bias = b.defined() ? contiguous(to_dtype(b, compute)) : b;
-  for_product_type(compute, [&](auto type) { product_with_bias<decltype(type)>(left, right, bias, y); });
+  Matrix factor = as_matrix(right);
+  factor.transposed = !factor.transposed;
+  for_product_type(compute, [&](auto type) {
+    using T = decltype(type);
+    multiply<T>(as_matrix(left), factor, y, rows, w.sizes()[0], features, bias.defined() ? bias.data<T>() : nullptr);
+  });
   return to_dtype(y, dtype);
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// Matrices as the BLAS library wants them.
+// Tensors as matrices.
 
-#include "base/blas.h"
+#include "ops/multiply.h"
 #include "tensor/launch.h"
 #include "tensor/pointwise.h"
 #include "tensor/tensor.h"
@@ -33,12 +33,13 @@ inline Matrix as_matrix(const Tensor& tensor) {
   return {copy, false, std::max<int64_t>(columns, 1), rows * columns};
 }
 
-/// c = alpha * a b + beta * c, where c is contiguous [m, n].
+/// c = a b (+ bias of each column, or + c), where c is contiguous [m, n].
 template <class T>
-void multiply(const Matrix& a, const Matrix& b, const Tensor& c, int64_t m, int64_t n, int64_t k, T beta = T(0)) {
+void multiply(const Matrix& a, const Matrix& b, const Tensor& c, int64_t m, int64_t n, int64_t k,
+              const T* bias = nullptr) {
   launch({{&a.tensor, &b.tensor}, {&c}}, m * n * std::max<int64_t>(k, 1), [&] {
-    blas::gemm<T>(a.transposed, b.transposed, m, n, k, T(1), a.tensor.template data<T>(), a.leading,
-                  b.tensor.template data<T>(), b.leading, beta, c.template data<T>(), std::max<int64_t>(n, 1));
+    multiply<T>({a.tensor.template data<T>(), a.leading, a.transposed},
+                {b.tensor.template data<T>(), b.leading, b.transposed}, m, n, k, c.template data<T>(), bias);
   });
 }
 

@@ -50,9 +50,9 @@ Tensor product_of(const Tensor& a, const Tensor& b) {
     Matrix x = as_matrix(left), y = as_matrix(right);
     if (!stacked) return multiply<T>(x, y, c, m, n, k);
     launch({{&x.tensor, &y.tensor}, {&c}}, batch * m * n * k, [&] {
-      blas::gemm_batch<T>(blas::form(x.transposed), blas::form(y.transposed), batch, m, n, k, T(1),
-                          x.tensor.template data<T>(), x.leading, x.batch, y.tensor.template data<T>(), y.leading,
-                          y.batch, T(0), c.template data<T>(), n, m * n);
+      multiply_batch<T>({x.tensor.template data<T>(), x.leading, x.transposed}, x.batch,
+                        {y.tensor.template data<T>(), y.leading, y.transposed}, y.batch, batch, m, n, k,
+                        c.template data<T>());
     });
   });
   if (done) return to_dtype(c, dtype);

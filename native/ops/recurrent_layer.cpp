@@ -6,9 +6,9 @@
 
 #include "autograd/engine.h"
 #include "autograd/node.h"
-#include "base/blas.h"
 #include "kernels/table.h"
 #include "ops/functions.h"
+#include "ops/multiply.h"
 #include "ops/recurrent.h"
 #include "ops/reduction.h"
 #include "tensor/launch.h"
@@ -54,16 +54,49 @@ struct Extent {
   int64_t work(int64_t rows) const { return rows * gates() * (features + outputs); }
 };
 
-/// c = a bᵀ + beta c for row-major a [m, k] and b [n, k].
+/// A matrix w [k, n] that the states of all steps are multiplied by: rearranged once, where our kernels gain by it.
 template <class T>
-void add_product(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
-  if (m > 0 && n > 0)
-    blas::gemm<T>(false, true, m, n, k, T(1), a, std::max<int64_t>(k, 1), b, std::max<int64_t>(k, 1), beta, c, n);
+class StepWeight {
+ public:
+  StepWeight(const Factor<T>& w, int64_t k, int64_t n, size_t steps) : w_(w), k_(k), n_(n) {
+    if constexpr (std::is_same_v<T, float>) {
+      const kernel::ProductKernels& kernels = kernel::table().product;
+      if (steps <= 1 || !kernels.pack || k * n == 0) return;
+      packed_ = empty({kernels.packed_size(k, n)}, Dtype::F32);
+      kernels.pack(view_of(w), k, n, packed_.data<float>());
+    }
+  }
+
+  /// c [m, n] = a [m, k] w, or that added to c.
+  void multiply(int64_t m, const T* a, T* c, bool onto_c) const {
+    if (m == 0 || n_ == 0) return;
+    const Factor<T> left{a, std::max<int64_t>(k_, 1)};
+    if constexpr (std::is_same_v<T, float>)
+      if (packed_.defined())
+        return kernel::table().product.multiply_packed({m, n_, k_, view_of(left), {}, nullptr, onto_c, c, n_},
+                                                       packed_.data<float>());
+    ondol::multiply<T>(left, w_, m, n_, k_, c, nullptr, onto_c);
+  }
+
+ private:
+  Factor<T> w_;
+  int64_t k_, n_;
+  Tensor packed_;
+};
+
+/// The transpose of a weight [n, k], as forward needs it.
+template <class T>
+StepWeight<T> turned_weight(const Tensor& w, size_t steps) {
+  if (!w.defined()) return StepWeight<T>({nullptr, 1}, 0, 0, 0);
+  const int64_t n = w.sizes()[0], k = w.sizes()[1];
+  return StepWeight<T>({w.data<T>(), std::max<int64_t>(k, 1), true}, k, n, steps);
 }
-/// c = a b + beta c for row-major a [m, k] and b [k, n].
+/// The weight [k, n] itself, as backward needs it.
 template <class T>
-void add_plain_product(int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
-  if (m > 0 && n > 0) blas::gemm<T>(false, false, m, n, k, T(1), a, std::max<int64_t>(k, 1), b, n, beta, c, n);
+StepWeight<T> plain_weight(const Tensor& w, size_t steps) {
+  if (!w.defined()) return StepWeight<T>({nullptr, 1}, 0, 0, 0);
+  const int64_t k = w.sizes()[0], n = w.sizes()[1];
+  return StepWeight<T>({w.data<T>(), std::max<int64_t>(n, 1)}, k, n, steps);
 }
 
 template <class T>
@@ -73,16 +106,16 @@ void forward_steps(const Extent& e, const Steps& steps, bool reverse, const Tens
   const T *bias_input = data_or_null<T>(weights.bias_input), *bias_hidden = data_or_null<T>(weights.bias_hidden);
   T *h_state = state.h.data<T>(), *c_state = data_or_null<T>(state.c);
   std::vector<T> from_hidden(e.cell == Cell::Gru ? e.batch * G : 0);
+  const auto hidden = turned_weight<T>(weights.hidden, steps.count());
+  const auto projection = turned_weight<T>(weights.projection, steps.count());
   for (size_t i = 0; i < steps.count(); ++i) {
     size_t t = steps.at(i, reverse);
     int64_t rows = steps.rows[t], at = steps.offsets[t];
     T *h_before = trace.h_before.data<T>() + at * P, *gates = from_input.data<T>() + at * G;
     T *output = trace.output.data<T>() + at * P, *h = output;
     std::copy_n(h_state, rows * P, h_before);
-    if (e.cell == Cell::Gru)
-      add_product<T>(rows, G, P, h_before, weights.hidden.data<T>(), 0, from_hidden.data());
-    else
-      add_product<T>(rows, G, P, h_before, weights.hidden.data<T>(), 1, gates);
+    const bool apart = e.cell == Cell::Gru;  // its candidate gate scales what comes from the state
+    hidden.multiply(rows, h_before, apart ? from_hidden.data() : gates, !apart);
 
     if (e.cell == Cell::Lstm) {
       T *c_before = trace.c_before.data<T>() + at * H, *c = trace.c.data<T>() + at * H;
@@ -90,7 +123,7 @@ void forward_steps(const Extent& e, const Steps& steps, bool reverse, const Tens
       std::copy_n(c_state, rows * H, c_before);
       cells<T>().lstm_forward({rows, H, gates, G, nullptr, bias_input, bias_hidden, c_before, h, H, c, gates});
       std::copy_n(c, rows * H, c_state);
-      if (h != output) add_product<T>(rows, P, H, h, weights.projection.data<T>(), 0, output);
+      if (h != output) projection.multiply(rows, h, output, false);
     } else if (e.cell == Cell::Gru) {
       T* kept = trace.gates.data<T>() + at * 4 * H;
       cells<T>().gru_forward(
@@ -115,6 +148,8 @@ void backward_steps(const Extent& e, const Steps& steps, bool reverse, const Lay
   int64_t H = e.hidden, P = e.outputs, G = e.gates();
   T *gh = g.first.h.data<T>(), *gc = data_or_null<T>(g.first.c);
   std::vector<T> unprojected(trace.unprojected.defined() ? e.batch * H : 0);
+  const auto hidden = plain_weight<T>(weights.hidden, steps.count());
+  const auto projection = plain_weight<T>(weights.projection, steps.count());
   for (size_t i = steps.count(); i-- > 0;) {
     size_t t = steps.at(i, reverse);
     int64_t rows = steps.rows[t], at = steps.offsets[t];
@@ -127,7 +162,7 @@ void backward_steps(const Extent& e, const Steps& steps, bool reverse, const Lay
       const T* gh_cell = gh;
       if (trace.unprojected.defined()) {
         std::copy_n(gh, rows * P, g.output.data<T>() + at * P);
-        add_plain_product<T>(rows, H, P, gh, weights.projection.data<T>(), 0, unprojected.data());
+        projection.multiply(rows, gh, unprojected.data(), false);
         gh_cell = unprojected.data();
       }
       cells<T>().lstm_backward({rows, H, trace.gates.data<T>() + at * G, trace.c_before.data<T>() + at * H,
@@ -138,7 +173,7 @@ void backward_steps(const Extent& e, const Steps& steps, bool reverse, const Lay
     } else {
       cells<T>().rnn_backward({rows, H, trace.output.data<T>() + at * H, H, gh, H, to_input, G, e.cell == Cell::Relu});
     }
-    add_plain_product<T>(rows, P, G, to_hidden, weights.hidden.data<T>(), T(e.cell == Cell::Gru), gh);
+    hidden.multiply(rows, to_hidden, gh, e.cell == Cell::Gru);
   }
 }
 

@@ -2,8 +2,8 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/attention.h"
-#include "kernels/cpu/convolution_microkernel.h"
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/product_microkernel.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/math_exponential.h"
 #include "kernels/cpu/normalization_lanes.h"
 

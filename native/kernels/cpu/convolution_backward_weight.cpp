@@ -1,5 +1,5 @@
 #include "base/parallel.h"
-#include "kernels/cpu/convolution_microkernel.h"
+#include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/convolution_parts.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {

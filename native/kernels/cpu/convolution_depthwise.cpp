@@ -1,6 +1,6 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_frame.h"
-#include "kernels/cpu/convolution_microkernel.h"
+#include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/convolution_parts.h"
 
 // With one input channel per group there is no reuse across channels: each plane is copied once into a frame, from

@@ -2,7 +2,7 @@
 
 #include "kernels/cpu/convolution.h"
 #include "kernels/cpu/convolution_gather.h"
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 

@@ -2,7 +2,7 @@
 
 // Whole transforms of one line, or of as many side by side as a vector has lanes, between two arrays in the cache.
 
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/fft_pass.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {

@@ -13,6 +13,7 @@ void fill(FormulaKernels& kernels);
 void fill(NormalizationKernels& kernels);
 void fill(OptimizerKernels& kernels);
 void fill(PoolingKernels& kernels);
+void fill(ProductKernels& kernels);
 void fill(RecurrentKernels& kernels);
 void fill(ReductionKernels& kernels);
 void fill(ScanKernels& kernels);
@@ -28,6 +29,7 @@ void fill(Table& table) {
   fill(table.normalization);
   fill(table.optimizer);
   fill(table.pooling);
+  fill(table.product);
   fill(table.recurrent);
   fill(table.reduction);
   fill(table.scan);

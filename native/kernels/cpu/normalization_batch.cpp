@@ -1,4 +1,4 @@
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
 
 // Batch norm (Ioffe & Szegedy 2015). Planes of [channel, space] are vectors along space; without space ([batch,

@@ -1,4 +1,4 @@
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
 
 // Group norm (Wu & He 2018).

@@ -1,4 +1,4 @@
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
 
 // Layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019), which is the same with the mean taken to be zero.

@@ -4,7 +4,7 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_frame.h"
-#include "kernels/cpu/convolution_scratch.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/pooling.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
