@@ -14,6 +14,18 @@ from ondol.distributions.distribution import Distribution
 __all__ = ["MultivariateNormal"]
 
 
+def covariance_tril(name: str, matrix: Tensor) -> Tensor:
+    """The lower Cholesky factor of a covariance given as `covariance_matrix`, `precision_matrix` or `scale_tril`."""
+    if name == "scale_tril":
+        return matrix
+    if name == "covariance_matrix":
+        return ondol.linalg.cholesky(matrix)
+    # P = L Lᵀ reversed in both dimensions factors into an upper triangle, whose inverse is the factor of P⁻¹.
+    reversed_factor = ondol.linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
+    identity = ondol.eye(matrix.shape[-1], dtype=matrix.dtype)
+    return ondol.linalg.solve_triangular(reversed_factor, identity, upper=False)
+
+
 class MultivariateNormal(Distribution):
     """Normal vectors with mean `loc` and one of `covariance_matrix`, `precision_matrix`, `scale_tril`.
 
@@ -59,15 +71,7 @@ class MultivariateNormal(Distribution):
                 f"Expected parameter {name} (Tensor of shape {tuple(matrix.shape)}) to satisfy the constraint "
                 f"{self.arg_constraints[name]!r}, but found invalid values:\n{matrix}"
             )
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = scale_tril
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = ondol.linalg.cholesky(covariance_matrix)
-        else:
-            # P = L Lᵀ reversed in both dimensions factors into an upper triangle, whose inverse is the factor of P⁻¹.
-            reversed_factor = ondol.linalg.cholesky(precision_matrix.flip((-2, -1))).flip((-2, -1)).mT
-            identity = ondol.eye(loc.shape[-1], dtype=loc.dtype)
-            self._unbroadcasted_scale_tril = ondol.linalg.solve_triangular(reversed_factor, identity, upper=False)
+        self._unbroadcasted_scale_tril = covariance_tril(name, matrix)
         super().__init__(batch, loc.shape[-1:], validate_args=False)
         if validate_args is not None:
             self._validate_args = validate_args

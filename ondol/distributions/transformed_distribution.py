@@ -25,9 +25,10 @@ class TransformedDistribution(Distribution):
     arg_constraints: dict[str, constraints.Constraint] = {}
 
     def __init__(self, base_distribution: Distribution, transforms: Any, validate_args: bool | None = None) -> None:
-        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        if not all(isinstance(one, Transform) for one in self.transforms):
+        listed = [transforms] if isinstance(transforms, Transform) else transforms
+        if not isinstance(listed, list) or not all(isinstance(one, Transform) for one in listed):
             raise ValueError(f"transforms must be a Transform or a list of Transforms, but was {transforms}")
+        self.transforms = list(listed)
         whole = ComposeTransform(self.transforms)
         base_shape = base_distribution.batch_shape + base_distribution.event_shape
         if len(base_shape) < whole.domain.event_dim:
