@@ -51,7 +51,7 @@ def _expected_log1m(p: Distribution) -> Tensor:
 
 
 def _mean_log_between(low: Tensor, high: Tensor) -> Tensor:
-    """The mean of log x over [low, high]: the difference of x log x - x over that of x. Numbers below zero count as 0."""
+    """The mean of log x over [low, high]: the difference of x log x - x over that of x. What is below 0 counts as 0."""
     bottom, top = low.clamp(min=0), high.clamp(min=0)
     return (ondol.xlogy(top, top) - ondol.xlogy(bottom, bottom)) / (high - low) - 1
 
