@@ -89,10 +89,10 @@ class TransformedDistribution(Distribution):
         return math.prod(transform.sign for transform in self.transforms)
 
     def cdf(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
         for transform in reversed(self.transforms):
             value = transform._inv_call(value)
+        if self._validate_args:
+            self.base_dist._validate_sample(value)
         # A decreasing map turns "at most" into "at least".
         sign = self._monotone_sign()
         return sign * (self.base_dist.cdf(value) - 0.5) + 0.5

@@ -53,27 +53,15 @@ class Wishart(ExponentialFamily):
         self._event_shape = event  # arg_constraints below needs it
         if (self.df <= event[-1] - 1).any():
             raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {event[-1] - 1}.")
-        if self._validate_args if validate_args is None else validate_args:
-            self._check_matrix(name, matrix)
+        # Checked before it is factored, which would say less about what is wrong with it.
+        super().__init__(batch, event, validate_args)
         self._unbroadcasted_scale_tril = covariance_tril(name, matrix)
-        super().__init__(batch, event, validate_args=False)
-        if validate_args is not None:
-            self._validate_args = validate_args
         rows = ondol.arange(event[-1], dtype=self.df.dtype)
         self._chi2 = Chi2(self.df.unsqueeze(-1) - rows, validate_args=False)
         if (self.df < event[-1]).any():
             warnings.warn(
                 "Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.",
                 stacklevel=2,
-            )
-
-    def _check_matrix(self, name: str, matrix: Tensor) -> None:
-        """Before it is factored, which would say less about what is wrong with it."""
-        constraint = self.arg_constraints[name]
-        if not constraint.check(matrix).all():
-            raise ValueError(
-                f"Expected parameter {name} (Tensor of shape {tuple(matrix.shape)}) of Wishart to satisfy the "
-                f"constraint {constraint!r}, but found invalid values:\n{matrix}"
             )
 
     @property
