@@ -12,7 +12,8 @@ from ondol.distributions.chi2 import Chi2
 from ondol.distributions.constraint_registry import biject_to, transform_to
 from ondol.distributions.continuous_bernoulli import ContinuousBernoulli
 from ondol.distributions.dirichlet import Dirichlet
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.exponential import Exponential
 from ondol.distributions.fishersnedecor import FisherSnedecor
 from ondol.distributions.gamma import Gamma

@@ -9,7 +9,8 @@ import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
 from ondol.distributions.dirichlet import Dirichlet
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.utils import broadcast_all
 
 __all__ = ["Beta"]

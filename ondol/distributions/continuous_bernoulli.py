@@ -10,7 +10,8 @@ import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
 from ondol.distributions.bernoulli import BinaryEvent
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.utils import broadcast_all, clamp_probs
 from ondol.nn.functional import binary_cross_entropy_with_logits
 

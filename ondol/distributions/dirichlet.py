@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
-from ondol.distributions.distribution import ExponentialFamily
+from ondol.distributions.exp_family import ExponentialFamily
 
 __all__ = ["Dirichlet"]
 

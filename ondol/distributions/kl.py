@@ -17,7 +17,8 @@ from ondol.distributions.categorical import Categorical
 from ondol.distributions.cauchy import Cauchy
 from ondol.distributions.continuous_bernoulli import ContinuousBernoulli
 from ondol.distributions.dirichlet import Dirichlet
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.exponential import Exponential
 from ondol.distributions.gamma import Gamma
 from ondol.distributions.geometric import Geometric

@@ -33,11 +33,12 @@ class LKJCholesky(Distribution):
             raise ValueError(f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}.")
         self.dim = dim
         (self.concentration,) = broadcast_all(concentration)
-        # The squared length of what row i has left of its diagonal ("onion method", section 3.2).
-        rows = ondol.arange(dim - 1, dtype=self.concentration.dtype)
-        rows = ondol.cat([rows.new_zeros(1), rows])
-        marginal = self.concentration + 0.5 * (dim - 2)
-        self._beta = Beta(rows + 0.5, marginal.unsqueeze(-1) - 0.5 * rows, validate_args=False)
+        # The squared length of what row i has left of its diagonal is of the beta distribution with i / 2 and
+        # η + (dim - 1 - i) / 2 ("onion method", section 3.2). PyTorch 2.13 takes i - 1/2 for i / 2, which from three
+        # rows on is another distribution than that of log_prob: there the samples differ. Of row 0 nothing is left.
+        rows = ondol.arange(dim, dtype=self.concentration.dtype).clamp(min=1)
+        rest = self.concentration.unsqueeze(-1) + 0.5 * (dim - 1 - rows)
+        self._beta = Beta(0.5 * rows, rest, validate_args=False)
         super().__init__(self.concentration.shape, Size((dim, dim)), validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Distribution:
@@ -67,8 +68,7 @@ class LKJCholesky(Distribution):
         powers = ondol.arange(2, dim + 1, dtype=self.concentration.dtype)
         powers = 2 * (self.concentration - 1).unsqueeze(-1) + dim - powers
         unnormalized = (powers * diagonal.log()).sum(-1)
-        # The normalizing constant of page 1999 of the paper, by its relation to the multivariate gamma function.
-        pairs = dim - 1
-        alpha = self.concentration + 0.5 * pairs
-        constant = 0.5 * pairs * math.log(math.pi) + ondol.mvlgamma(alpha - 0.5, pairs) - pairs * ondol.lgamma(alpha)
-        return unnormalized - constant
+        # The normalizing constant on page 1999 of the paper, by its relation to the multivariate gamma function.
+        alpha = self.concentration + 0.5 * (dim - 1)
+        gammas = ondol.mvlgamma(alpha - 0.5, dim - 1) - (dim - 1) * ondol.lgamma(alpha)
+        return unnormalized - gammas - 0.5 * (dim - 1) * math.log(math.pi)

@@ -11,7 +11,8 @@ import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
 from ondol.distributions.chi2 import Chi2
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.multivariate_normal import covariance_tril
 from ondol.distributions.utils import lazy_property
 
