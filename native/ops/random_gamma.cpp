@@ -138,7 +138,8 @@ Tensor elementwise(const Tensor (&inputs)[N], F f) {
   Dims sizes = inputs[0].sizes();
   for (const Tensor& input : inputs) {
     if (input.dtype() != dtype)
-      runtime_error("Found dtype ", torch_name(input.dtype()), " but expected ", torch_name(dtype), ", that of the first argument");
+      runtime_error("Found dtype ", torch_name(input.dtype()), " but expected ", torch_name(dtype),
+                    ", that of the first argument");
     sizes = broadcast_shapes(sizes, input.sizes());
   }
   Tensor result = empty(sizes, dtype), sources[N];
