@@ -22,7 +22,13 @@ if TYPE_CHECKING:  # What the line above and `__getattr__` do, for editors. tool
     from ondol._native.composed import *
     from ondol._native import *
 from ondol import _blas as _blas  # loads the matrix library
-from ondol._native import Tensor as Tensor
+from ondol._native import (
+    Tensor as Tensor,
+    _dirichlet_grad as _dirichlet_grad,
+    _sample_dirichlet as _sample_dirichlet,
+    _standard_gamma as _standard_gamma,
+    _standard_gamma_grad as _standard_gamma_grad,
+)
 from ondol._size import Size as Size
 from ondol.autograd.grad_mode import (
     enable_grad as enable_grad,

@@ -115,21 +115,6 @@ using Wide = std::conditional_t<std::same_as<T, double>, double, float>;
 template <class T>
 inline constexpr int words_each = std::same_as<T, double> ? 2 : 1;
 
-/// One step of the serial method. The generator must be locked.
-double next_normal(Generator& generator) {
-  if (generator.next_double_normal) {
-    const double value = *generator.next_double_normal;
-    generator.next_double_normal.reset();
-    return value;
-  }
-  uint32_t words[4];
-  generator.random32(words, 4);
-  const double radius = std::sqrt(-2 * std::log1p(-unit_double(words + 2)));
-  const double angle = 2 * std::numbers::pi * unit_double(words);
-  generator.next_double_normal = radius * std::sin(angle);
-  return radius * std::cos(angle);
-}
-
 /// 16 * blocks normal numbers. The generator must be locked.
 template <class T>
 void normal_blocks(Generator& generator, T* out, int64_t blocks, double mean, double std) {
@@ -159,6 +144,20 @@ void normal_blocks(Generator& generator, T* out, int64_t blocks, double mean, do
 }
 
 }  // namespace
+
+double next_normal(Generator& generator) {
+  if (generator.next_double_normal) {
+    const double value = *generator.next_double_normal;
+    generator.next_double_normal.reset();
+    return value;
+  }
+  uint32_t words[4];
+  generator.random32(words, 4);
+  const double radius = std::sqrt(-2 * std::log1p(-unit_double(words + 2)));
+  const double angle = 2 * std::numbers::pi * unit_double(words);
+  generator.next_double_normal = radius * std::sin(angle);
+  return radius * std::cos(angle);
+}
 
 template <class T>
 void uniform(Generator& generator, T* out, int64_t n, double from, double to_) {

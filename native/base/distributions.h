@@ -26,6 +26,8 @@ void normal(Generator& generator, T* out, int64_t n, double mean, double std);
 /// second number of which waits in the generator.
 template <class T>
 void normal_serial(Generator& generator, T* out, int64_t n, double mean, double std);
+/// The next number of normal_serial. The generator must be locked.
+double next_normal(Generator& generator);
 /// exp of normal_serial.
 template <class T>
 void log_normal(Generator& generator, T* out, int64_t n, double mean, double std);

@@ -49,6 +49,7 @@ void register_power(Registry&);
 void register_product(Registry&);
 void register_random(Registry&);
 void register_random_fill(Registry&);
+void register_random_gamma(Registry&);
 void register_regression_loss(Registry&);
 void register_recurrent(Registry&);
 void register_recurrent_cells(Registry&);
@@ -121,6 +122,7 @@ void register_all(Registry& r) {
                       register_product,
                       register_random,
                       register_random_fill,
+                      register_random_gamma,
                       register_regression_loss,
                       register_recurrent,
                       register_recurrent_cells,

@@ -9,7 +9,8 @@ from typing import Any
 import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
-from ondol.distributions.distribution import Distribution, ExponentialFamily
+from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
 __all__ = ["Bernoulli", "BinaryEvent"]

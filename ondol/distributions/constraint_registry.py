@@ -68,19 +68,31 @@ for _registry in (biject_to, transform_to):
     _registry.register(constraints.less_than, _below)
     _registry.register(constraints.interval, _onto_interval)
     _registry.register(constraints.half_open_interval, _onto_interval)
-    _registry.register(constraints.lower_cholesky, lambda constraint: transforms.LowerCholeskyTransform())
-    _registry.register(constraints.positive_definite, lambda constraint: transforms.PositiveDefiniteTransform())
+    _registry.register(constraints.corr_cholesky, lambda constraint: transforms.CorrCholeskyTransform())
 biject_to.register(constraints.simplex, lambda constraint: transforms.StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda constraint: transforms.SoftmaxTransform())
+transform_to.register(constraints.lower_cholesky, lambda constraint: transforms.LowerCholeskyTransform())
+for _constraint in (constraints.positive_definite, constraints.positive_semidefinite):
+    transform_to.register(_constraint, lambda constraint: transforms.PositiveDefiniteTransform())
 
 
-@biject_to.register(constraints.independent)
-def _biject_to_independent(constraint: Any) -> transforms.Transform:
-    inner = biject_to(constraint.base_constraint)
-    return transforms.IndependentTransform(inner, constraint.reinterpreted_batch_ndims)
+def _register_compound(registry: ConstraintRegistry) -> None:
+    """Constraints made of others: transforms made of theirs."""
+
+    @registry.register(constraints.independent)
+    def _independent(constraint: Any) -> transforms.Transform:
+        inner = registry(constraint.base_constraint)
+        return transforms.IndependentTransform(inner, constraint.reinterpreted_batch_ndims)
+
+    @registry.register(constraints.cat)
+    def _cat(constraint: Any) -> transforms.Transform:
+        parts = [registry(one) for one in constraint.cseq]
+        return transforms.CatTransform(parts, constraint.dim, constraint.lengths)
+
+    @registry.register(constraints.stack)
+    def _stack(constraint: Any) -> transforms.Transform:
+        return transforms.StackTransform([registry(one) for one in constraint.cseq], constraint.dim)
 
 
-@transform_to.register(constraints.independent)
-def _transform_to_independent(constraint: Any) -> transforms.Transform:
-    inner = transform_to(constraint.base_constraint)
-    return transforms.IndependentTransform(inner, constraint.reinterpreted_batch_ndims)
+for _registry in (biject_to, transform_to):
+    _register_compound(_registry)

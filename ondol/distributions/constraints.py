@@ -11,10 +11,11 @@ import ondol
 from ondol import Tensor
 
 __all__ = [
-    "Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than",
-    "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval", "is_dependent", "less_than",
-    "lower_cholesky", "lower_triangular", "multinomial", "nonnegative", "nonnegative_integer", "one_hot", "positive",
-    "positive_definite", "positive_integer", "real", "real_vector", "simplex", "square", "symmetric", "unit_interval",
+    "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
+    "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval",
+    "is_dependent", "less_than", "lower_cholesky", "lower_triangular", "multinomial", "nonnegative",
+    "nonnegative_integer", "one_hot", "positive", "positive_definite", "positive_integer", "positive_semidefinite",
+    "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval",
 ]  # fmt: skip
 
 
@@ -35,8 +36,27 @@ class Constraint:
 class _Dependent(Constraint):
     """What depends on other parameters, known only from an instance of the distribution."""
 
-    def __init__(self, *, is_discrete: bool = False, event_dim: int = 0) -> None:
-        self.is_discrete, self.event_dim = is_discrete, event_dim
+    def __init__(self, *, is_discrete: bool | None = None, event_dim: int | None = None) -> None:
+        self._is_discrete, self._event_dim = is_discrete, event_dim
+
+    @property
+    def is_discrete(self) -> bool:
+        if self._is_discrete is None:
+            raise NotImplementedError(".is_discrete cannot be determined statically: ask an instance")
+        return self._is_discrete
+
+    @property
+    def event_dim(self) -> int:
+        if self._event_dim is None:
+            raise NotImplementedError(".event_dim cannot be determined statically: ask an instance")
+        return self._event_dim
+
+    def __call__(self, *, is_discrete: bool | None = None, event_dim: int | None = None) -> _Dependent:
+        """The same with more said about it."""
+        return _Dependent(
+            is_discrete=self._is_discrete if is_discrete is None else is_discrete,
+            event_dim=self._event_dim if event_dim is None else event_dim,
+        )
 
     def check(self, value: Tensor) -> Tensor:
         raise ValueError("Cannot determine validity of dependent constraint")
@@ -50,21 +70,38 @@ def is_dependent(constraint: Any) -> bool:
 class _DependentProperty(property, _Dependent):
     """A property of the instance that is a dependent constraint when asked of the class."""
 
-    def __init__(self, function: Any = None, *, is_discrete: bool = False, event_dim: int = 0) -> None:
+    def __init__(self, function: Any = None, *, is_discrete: bool | None = None, event_dim: int | None = None) -> None:
         super().__init__(function)
-        self.is_discrete, self.event_dim = is_discrete, event_dim
+        self._is_discrete, self._event_dim = is_discrete, event_dim
 
     def __call__(self, function: Any) -> _DependentProperty:
-        return _DependentProperty(function, is_discrete=self.is_discrete, event_dim=self.event_dim)
+        return _DependentProperty(function, is_discrete=self._is_discrete, event_dim=self._event_dim)
+
+
+def _require_constraint(value: Any) -> None:
+    if not isinstance(value, Constraint):
+        raise AssertionError(f"base_constraint must be a Constraint, got {type(value).__name__}")
+
+
+def _require_constraints(values: list) -> None:
+    if not all(isinstance(value, Constraint) for value in values):
+        raise AssertionError("All elements of cseq must be Constraint instances")
 
 
 class _Independent(Constraint):
     """Another constraint whose values are taken together along further dimensions."""
 
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
+        _require_constraint(base_constraint)
         self.base_constraint, self.reinterpreted_batch_ndims = base_constraint, reinterpreted_batch_ndims
-        self.is_discrete = base_constraint.is_discrete
-        self.event_dim = base_constraint.event_dim + reinterpreted_batch_ndims
+
+    @property
+    def is_discrete(self) -> bool:
+        return self.base_constraint.is_discrete
+
+    @property
+    def event_dim(self) -> int:
+        return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
 
     def check(self, value: Tensor) -> Tensor:
         inside = self.base_constraint.check(value)
@@ -74,7 +111,53 @@ class _Independent(Constraint):
         return inside.reshape((*kept, -1)).all(-1)
 
     def __repr__(self) -> str:
-        return f"Independent({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """The support of a mixture: that of its components, whose batch has one dimension more than the mixture."""
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        _require_constraint(base_constraint)
+        self.base_constraint = base_constraint
+
+    @property
+    def is_discrete(self) -> bool:
+        return self.base_constraint.is_discrete
+
+    @property
+    def event_dim(self) -> int:
+        return self.base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Tensor:
+        inside = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        if value.dim() < self.event_dim:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+        return inside.all(-1)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
+
+
+class _Stack(Constraint):
+    """Different constraints for the slices of one dimension."""
+
+    def __init__(self, cseq: Any, dim: int = 0) -> None:
+        self.cseq, self.dim = list(cseq), dim
+        _require_constraints(self.cseq)
+
+    @property
+    def is_discrete(self) -> bool:
+        return any(one.is_discrete for one in self.cseq)
+
+    @property
+    def event_dim(self) -> int:
+        dims = max(one.event_dim for one in self.cseq)
+        return dims + 1 if self.dim + dims < 0 else dims
+
+    def check(self, value: Tensor) -> Tensor:
+        slices = value.unbind(self.dim)
+        return ondol.stack([one.check(part) for one, part in zip(self.cseq, slices)], self.dim)
 
 
 class _Cat(Constraint):
@@ -82,11 +165,21 @@ class _Cat(Constraint):
 
     def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
         self.cseq, self.dim = list(cseq), dim
+        _require_constraints(self.cseq)
         self.lengths = list(lengths) if lengths is not None else [1] * len(self.cseq)
-        self.is_discrete = any(one.is_discrete for one in self.cseq)
-        self.event_dim = max(one.event_dim for one in self.cseq)
+
+    @property
+    def is_discrete(self) -> bool:
+        return any(one.is_discrete for one in self.cseq)
+
+    @property
+    def event_dim(self) -> int:
+        return max(one.event_dim for one in self.cseq)
 
     def check(self, value: Tensor) -> Tensor:
+        length = sum(self.lengths)
+        if not -value.dim() <= self.dim < value.dim() or value.shape[self.dim] != length:
+            raise AssertionError(f"expected size {length} in dimension {self.dim} of a value of shape {value.shape}")
         parts = value.split(self.lengths, self.dim)
         return ondol.cat([one.check(part) for one, part in zip(self.cseq, parts)], self.dim)
 
@@ -236,6 +329,12 @@ class _Symmetric(_Square):
         return square if not square.all() else ondol.isclose(value, value.mT, atol=1e-6).flatten(-2).all(-1)
 
 
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value: Tensor) -> Tensor:
+        symmetric = super().check(value)
+        return symmetric if not symmetric.all() else (ondol.linalg.eigvalsh(value) >= 0).all(-1)
+
+
 class _PositiveDefinite(_Symmetric):
     def check(self, value: Tensor) -> Tensor:
         symmetric = super().check(value)
@@ -246,6 +345,7 @@ dependent = _Dependent()
 dependent_property = _DependentProperty
 independent = _Independent
 cat = _Cat
+stack = _Stack
 boolean = _Boolean()
 one_hot = _OneHot()
 integer_interval = _IntegerInterval
@@ -268,4 +368,5 @@ lower_cholesky = _LowerCholesky()
 corr_cholesky = _CorrCholesky()
 square = _Square()
 symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
 positive_definite = _PositiveDefinite()

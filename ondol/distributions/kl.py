@@ -1,4 +1,7 @@
-"""The Kullback-Leibler divergence between pairs of distributions, by a table of formulas that users may extend."""
+"""The Kullback-Leibler divergence between pairs of distributions, by a table of formulas that users may extend.
+
+Here are those of two distributions of one family; `kl_cross.py` has those of different ones.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,26 @@ from collections.abc import Callable
 import ondol
 from ondol import Tensor
 from ondol.distributions.bernoulli import Bernoulli
+from ondol.distributions.beta import Beta
+from ondol.distributions.binomial import Binomial
 from ondol.distributions.categorical import Categorical
+from ondol.distributions.cauchy import Cauchy
+from ondol.distributions.continuous_bernoulli import ContinuousBernoulli
+from ondol.distributions.dirichlet import Dirichlet
 from ondol.distributions.distribution import Distribution
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.exponential import Exponential
+from ondol.distributions.gamma import Gamma
 from ondol.distributions.geometric import Geometric
+from ondol.distributions.gumbel import _EULER, Gumbel
 from ondol.distributions.half_normal import HalfNormal
 from ondol.distributions.independent import Independent
 from ondol.distributions.laplace import Laplace
+from ondol.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
 from ondol.distributions.multivariate_normal import MultivariateNormal
 from ondol.distributions.normal import Normal
 from ondol.distributions.one_hot_categorical import OneHotCategorical
+from ondol.distributions.pareto import Pareto
 from ondol.distributions.poisson import Poisson
 from ondol.distributions.transformed_distribution import TransformedDistribution
 from ondol.distributions.transforms import _sum_rightmost
@@ -26,7 +39,7 @@ from ondol.nn.functional import softplus
 
 __all__ = ["kl_divergence", "register_kl"]
 
-_FORMULAS: dict[tuple[type, type], Callable] = {}
+_KL_REGISTRY: dict[tuple[type, type], Callable] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable:
@@ -36,7 +49,7 @@ def register_kl(type_p: type, type_q: type) -> Callable:
             raise TypeError(f"Expected a Distribution subclass but got {kind}")
 
     def register(formula: Callable) -> Callable:
-        _FORMULAS[type_p, type_q] = formula
+        _KL_REGISTRY[type_p, type_q] = formula
         return formula
 
     return register
@@ -53,7 +66,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """
     for kind_p in type(p).__mro__:
         for kind_q in type(q).__mro__:
-            if formula := _FORMULAS.get((kind_p, kind_q)):
+            if formula := _KL_REGISTRY.get((kind_p, kind_q)):
                 return formula(p, q)
     raise NotImplementedError(
         f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
@@ -118,18 +131,98 @@ def _uniform(p: Uniform, q: Uniform) -> Tensor:
     return result.masked_fill((q.low > p.low) | (q.high < p.high), math.inf)
 
 
-@register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if (p.total_count < q.total_count).any():
+        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+    odds = p.probs * (p.logits - q.logits)
+    result = p.total_count * (odds + ondol.log1p(-p.probs) - ondol.log1p(-q.probs))
+    return result.masked_fill(p.total_count > q.total_count, math.inf)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    """Chyzak & Nielsen 2019."""
+    return ((p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2).log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    constants = ondol.lgamma(b) - ondol.lgamma(a) + b * (p.rate / q.rate).log()
+    return constants + (a - b) * ondol.digamma(a) + (q.rate - p.rate) * a / p.rate
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    expected_log = ondol.digamma(a) - ondol.digamma(a.sum(-1, keepdim=True))
+    return q._log_normalizer(b) - p._log_normalizer(a) + ((a - b) * expected_log).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet, q._dirichlet)
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    constants = p._log_constant() - q._log_constant() + ondol.log1p(-p.probs) - ondol.log1p(-q.probs)
+    return p.mean * (p.logits - q.logits) + constants
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    """Of the density's two terms, E (x - loc) / scale is Euler's number for p, and E exp(-(x - loc) / scale) a gamma
+    function for q."""
+    ratio, shift = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    return -ratio.log() - shift + ratio * _EULER + (shift + ondol.lgamma(1 + ratio)).exp() - (1 + _EULER)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    result = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return result.masked_fill(p.scale < q.scale, math.inf)
+
+
+def _require_same_events(p: Distribution, q: Distribution) -> None:
     if p.event_shape != q.event_shape:
         raise ValueError(
-            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
+            "KL-divergence between two (Low Rank) Multivariate Normals with different event shapes cannot be computed: "
+            f"{tuple(p.event_shape)} and {tuple(q.event_shape)}"
         )
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+def _multivariate_normal(p: MultivariateNormal | LowRankMultivariateNormal, q: MultivariateNormal) -> Tensor:
+    _require_same_events(p, q)
     batch = ondol.broadcast_shapes(p.batch_shape, q.batch_shape)
     p, q = p.expand(batch), q.expand(batch)
-    spread = ondol.linalg.solve_triangular(q.scale_tril, p.scale_tril, upper=False)
+    spread = ondol.linalg.solve_triangular(q.scale_tril, _root(p), upper=False)
     distance = ondol.linalg.solve_triangular(q.scale_tril, (q.loc - p.loc).unsqueeze(-1), upper=False)
     squares = (spread**2).sum((-2, -1)) + (distance**2).sum((-2, -1))
     return q._half_log_det() - p._half_log_det() + 0.5 * (squares - p.event_shape[0])
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _lowrank_normal(p: MultivariateNormal | LowRankMultivariateNormal, q: LowRankMultivariateNormal) -> Tensor:
+    _require_same_events(p, q)
+    root = _root(p)
+    # The trace of q's precision times p's covariance, by the two terms of the precision.
+    scaled = root / q.cov_diag.unsqueeze(-1)
+    trace = (root * scaled).sum((-2, -1)) - (q._whitened(scaled) ** 2).sum((-2, -1))
+    squares = trace + q._squared_distance(q.loc - p.loc)
+    return q._half_log_det() - p._half_log_det() + 0.5 * (squares - p.event_shape[0])
+
+
+def _root(p: MultivariateNormal | LowRankMultivariateNormal) -> Tensor:
+    """Any R with R Rᵀ the covariance."""
+    if isinstance(p, MultivariateNormal):
+        return p.scale_tril
+    return ondol.cat([p.cov_factor, p.cov_diag.sqrt().diag_embed()], -1)
 
 
 @register_kl(Independent, Independent)
@@ -144,3 +237,24 @@ def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tens
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
         raise NotImplementedError("KL of two TransformedDistribution with different transforms or event shapes")
     return kl_divergence(p.base_dist, q.base_dist)
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+    """The Bregman divergence of the log normalizer F, F(q) - F(p) - (q - p) · ∇F(p) (Nielsen & Nock 2010)."""
+    if type(p) is not type(q):
+        raise NotImplementedError(
+            "The cross KL-divergence between different exponential families cannot be computed using Bregman "
+            f"divergences ({type(p).__name__} and {type(q).__name__})"
+        )
+    at_p = [parameter.detach().requires_grad_() for parameter in p._natural_params]
+    at_q = q._natural_params
+    with ondol.enable_grad():
+        normalizer = p._log_normalizer(*at_p)
+        gradients = ondol.autograd.grad(normalizer.sum(), at_p, create_graph=True)
+    result = q._log_normalizer(*at_q) - normalizer
+    for one, other, gradient in zip(at_p, at_q, gradients):
+        # Parameters of one number an event as well as of the whole event's shape: what is not batch is summed.
+        term = (other - one) * gradient
+        result = result - _sum_rightmost(term, term.dim() - result.dim())
+    return result

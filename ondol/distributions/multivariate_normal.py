@@ -10,8 +10,21 @@ import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
 from ondol.distributions.distribution import Distribution
+from ondol.distributions.utils import lazy_property
 
 __all__ = ["MultivariateNormal"]
+
+
+def covariance_tril(name: str, matrix: Tensor) -> Tensor:
+    """The lower Cholesky factor of a covariance given as `covariance_matrix`, `precision_matrix` or `scale_tril`."""
+    if name == "scale_tril":
+        return matrix
+    if name == "covariance_matrix":
+        return ondol.linalg.cholesky(matrix)
+    # P = L Lᵀ reversed in both dimensions factors into an upper triangle, whose inverse is the factor of P⁻¹.
+    reversed_factor = ondol.linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
+    identity = ondol.eye(matrix.shape[-1], dtype=matrix.dtype)
+    return ondol.linalg.solve_triangular(reversed_factor, identity, upper=False)
 
 
 class MultivariateNormal(Distribution):
@@ -51,47 +64,32 @@ class MultivariateNormal(Distribution):
             raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
         batch = ondol.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         self.loc = loc.expand((*batch, loc.shape[-1]))
-        self._given, self.__dict__[f"_{name}"] = name, matrix.expand((*batch, *matrix.shape[-2:]))
-        if (self._validate_args if validate_args is None else validate_args) and not self.arg_constraints[name].check(
-            matrix
-        ).all():
-            raise ValueError(
-                f"Expected parameter {name} (Tensor of shape {tuple(matrix.shape)}) to satisfy the constraint "
-                f"{self.arg_constraints[name]!r}, but found invalid values:\n{matrix}"
-            )
-        if name == "scale_tril":
-            self._unbroadcasted_scale_tril = scale_tril
-        elif name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = ondol.linalg.cholesky(covariance_matrix)
-        else:
-            # P = L Lᵀ reversed in both dimensions factors into an upper triangle, whose inverse is the factor of P⁻¹.
-            reversed_factor = ondol.linalg.cholesky(precision_matrix.flip((-2, -1))).flip((-2, -1)).mT
-            identity = ondol.eye(loc.shape[-1], dtype=loc.dtype)
-            self._unbroadcasted_scale_tril = ondol.linalg.solve_triangular(reversed_factor, identity, upper=False)
-        super().__init__(batch, loc.shape[-1:], validate_args=False)
-        if validate_args is not None:
-            self._validate_args = validate_args
+        self._given, self.__dict__[name] = name, matrix.expand((*batch, *matrix.shape[-2:]))
+        # Checked before it is factored, which would say less about what is wrong with it.
+        super().__init__(batch, loc.shape[-1:], validate_args)
+        self._unbroadcasted_scale_tril = covariance_tril(name, matrix)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Distribution:
         new = self._get_checked_instance(MultivariateNormal, _instance)
-        matrix = self.__dict__[f"_{self._given}"]
-        own = {self._given: matrix.expand((*batch_shape, *matrix.shape[-2:]))}
-        MultivariateNormal.__init__(
-            new, self.loc.expand((*batch_shape, *self._event_shape)), **own, validate_args=False
-        )
+        matrix = self.__dict__[self._given]
+        new.loc = self.loc.expand((*batch_shape, *self._event_shape))
+        new._given = self._given
+        new.__dict__[self._given] = matrix.expand((*batch_shape, *matrix.shape[-2:]))
+        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
+        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
-    @property
+    @lazy_property
     def scale_tril(self) -> Tensor:
         return self._unbroadcasted_scale_tril.expand((*self._batch_shape, *self._event_shape, *self._event_shape))
 
-    @property
+    @lazy_property
     def covariance_matrix(self) -> Tensor:
-        factor = self.scale_tril
-        return factor @ factor.mT
+        factor = self._unbroadcasted_scale_tril
+        return (factor @ factor.mT).expand((*self._batch_shape, *self._event_shape, *self._event_shape))
 
-    @property
+    @lazy_property
     def precision_matrix(self) -> Tensor:
         return ondol.cholesky_inverse(self._unbroadcasted_scale_tril).expand(self.scale_tril.shape)
 
@@ -105,7 +103,7 @@ class MultivariateNormal(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return (self.scale_tril**2).sum(-1)
+        return (self._unbroadcasted_scale_tril**2).sum(-1).expand((*self._batch_shape, *self._event_shape))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         noise = ondol.empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).normal_()
@@ -126,6 +124,3 @@ class MultivariateNormal(Distribution):
     def entropy(self) -> Tensor:
         constant = 0.5 * self._event_shape[0] * (1 + math.log(2 * math.pi))
         return (constant + self._half_log_det()).expand(self._batch_shape)
-
-    def __repr__(self) -> str:
-        return f"MultivariateNormal(loc: {self.loc.size()}, {self._given}: {self.__dict__[f'_{self._given}'].size()})"

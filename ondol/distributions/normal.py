@@ -9,7 +9,7 @@ from typing import Any
 import ondol
 from ondol import Tensor
 from ondol.distributions import constraints
-from ondol.distributions.distribution import ExponentialFamily
+from ondol.distributions.exp_family import ExponentialFamily
 from ondol.distributions.utils import broadcast_all
 
 __all__ = ["Normal"]

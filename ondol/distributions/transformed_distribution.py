@@ -25,9 +25,10 @@ class TransformedDistribution(Distribution):
     arg_constraints: dict[str, constraints.Constraint] = {}
 
     def __init__(self, base_distribution: Distribution, transforms: Any, validate_args: bool | None = None) -> None:
-        self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        if not all(isinstance(one, Transform) for one in self.transforms):
+        listed = [transforms] if isinstance(transforms, Transform) else transforms
+        if not isinstance(listed, list) or not all(isinstance(one, Transform) for one in listed):
             raise ValueError(f"transforms must be a Transform or a list of Transforms, but was {transforms}")
+        self.transforms = list(listed)
         whole = ComposeTransform(self.transforms)
         base_shape = base_distribution.batch_shape + base_distribution.event_shape
         if len(base_shape) < whole.domain.event_dim:
@@ -88,10 +89,10 @@ class TransformedDistribution(Distribution):
         return math.prod(transform.sign for transform in self.transforms)
 
     def cdf(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
         for transform in reversed(self.transforms):
             value = transform._inv_call(value)
+        if self._validate_args:
+            self.base_dist._validate_sample(value)
         # A decreasing map turns "at most" into "at least".
         sign = self._monotone_sign()
         return sign * (self.base_dist.cdf(value) - 0.5) + 0.5

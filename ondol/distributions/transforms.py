@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ondol
 from ondol import Size, Tensor
 from ondol.distributions import constraints
+from ondol.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
 from ondol.nn.functional import logsigmoid, softplus
 
+if TYPE_CHECKING:
+    from ondol.distributions.distribution import Distribution
+
 __all__ = [
-    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "ExpTransform", "IndependentTransform",
-    "LowerCholeskyTransform", "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform",
-    "SoftmaxTransform", "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform",
-    "identity_transform",
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
 ]  # fmt: skip
 
 
@@ -45,7 +49,7 @@ class Transform:
     @property
     def inv(self) -> Transform:
         """The inverse map."""
-        return _Inverse(self)
+        return _InverseTransform(self)
 
     @property
     def sign(self) -> Any:
@@ -107,7 +111,7 @@ class Transform:
         return f"{type(self).__name__}()"
 
 
-class _Inverse(Transform):
+class _InverseTransform(Transform):
     def __init__(self, transform: Transform) -> None:
         super().__init__(transform._cache_size)
         self._inv = transform
@@ -136,7 +140,7 @@ class _Inverse(Transform):
         return self._inv.with_cache(cache_size).inv
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Inverse) and self._inv == other._inv
+        return isinstance(other, _InverseTransform) and self._inv == other._inv
 
     __hash__ = object.__hash__
 
@@ -161,6 +165,11 @@ class _Inverse(Transform):
 
 def _sum_rightmost(value: Tensor, dims: int) -> Tensor:
     return value.reshape((*value.shape[: value.dim() - dims], -1)).sum(-1) if dims else value
+
+
+def _require_dims(shape: Sequence[int], dims: int) -> None:
+    if len(shape) < dims:
+        raise ValueError(f"Too few dimensions on input: expected at least {dims}, got shape {tuple(shape)}")
 
 
 class ComposeTransform(Transform):
@@ -509,6 +518,12 @@ class SoftmaxTransform(_Alike):
     def _inverse(self, y: Tensor) -> Tensor:
         return y.log()
 
+    def forward_shape(self, shape: Sequence[int]) -> Sequence[int]:
+        _require_dims(shape, 1)
+        return shape
+
+    inverse_shape = forward_shape
+
 
 class StickBreakingTransform(_Alike):
     """Vectors of K - 1 numbers onto the simplex of K: each number says which part of what is left is broken off.
@@ -537,9 +552,11 @@ class StickBreakingTransform(_Alike):
         return (-logit + logsigmoid(logit) + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Sequence[int]) -> Sequence[int]:
+        _require_dims(shape, 1)
         return Size((*shape[:-1], shape[-1] + 1))
 
     def inverse_shape(self, shape: Sequence[int]) -> Sequence[int]:
+        _require_dims(shape, 1)
         return Size((*shape[:-1], shape[-1] - 1))
 
 
@@ -555,6 +572,49 @@ class LowerCholeskyTransform(_Alike):
         return y.tril(-1) + y.diagonal(0, -2, -1).log().diag_embed()
 
 
+class CorrCholeskyTransform(_Alike):
+    """Vectors of D (D - 1) / 2 numbers to Cholesky factors of correlation matrices with D rows.
+
+    Their tanh are the canonical partial correlations z: row i of the factor is z_ij √∏_{k<j} (1 - z_ik²), and on the
+    diagonal what makes its length 1 (Lewandowski, Kurowicka & Joe 2009; Stan Reference Manual, "Cholesky factors of
+    correlation matrices").
+    """
+
+    domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True
+
+    def _call(self, x: Tensor) -> Tensor:
+        eps = ondol.finfo(x.dtype).eps
+        z = vec_to_tril_matrix(x.tanh().clamp(-1 + eps, 1 - eps), diag=-1)
+        left = (1 - z**2).sqrt().cumprod(-1)
+        left = ondol.cat([ondol.ones_like(left[..., :1]), left[..., :-1]], -1)
+        return (z + ondol.eye(z.shape[-1], dtype=z.dtype)) * left
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        left = (1 - (y**2).cumsum(-1))[..., :-1]
+        left = ondol.cat([ondol.ones_like(y[..., :1]), left], -1)
+        z = tril_matrix_to_vec(y, diag=-1) / tril_matrix_to_vec(left, diag=-1).sqrt()
+        return (ondol.log1p(z) - ondol.log1p(-z)) / 2  # atanh, with finite slopes at the ends
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        # Each element is z times the square root of what was left before it; the first of a row has all left.
+        left = tril_matrix_to_vec(1 - (y**2).cumsum(-1), diag=-2)
+        return 0.5 * left.log().sum(-1) + TanhTransform().log_abs_det_jacobian(x, y).sum(-1)
+
+    def forward_shape(self, shape: Sequence[int]) -> Sequence[int]:
+        _require_dims(shape, 1)
+        root = math.isqrt(1 + 8 * shape[-1])
+        if root * root != 1 + 8 * shape[-1]:
+            raise ValueError(f"Input is not a flattened lower-diagonal number: {shape[-1]}")
+        rows = (1 + root) // 2
+        return Size((*shape[:-1], rows, rows))
+
+    def inverse_shape(self, shape: Sequence[int]) -> Sequence[int]:
+        _require_dims(shape, 2)
+        if shape[-2] != shape[-1]:
+            raise ValueError(f"Input is not square: {tuple(shape[-2:])}")
+        return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
+
+
 class PositiveDefiniteTransform(_Alike):
     """Square matrices to positive definite ones, by their Cholesky factors."""
 
@@ -568,12 +628,44 @@ class PositiveDefiniteTransform(_Alike):
         return LowerCholeskyTransform().inv(ondol.linalg.cholesky(y))
 
 
+class CumulativeDistributionTransform(Transform):
+    """The cumulative distribution function of a distribution of numbers, which makes its values uniform.
+
+    >>> from ondol.distributions import CumulativeDistributionTransform, Normal
+    >>> CumulativeDistributionTransform(Normal(0.0, 1.0))(ondol.zeros(()))
+    tensor(0.5000)
+    """
+
+    bijective, codomain, sign = True, constraints.unit_interval, +1
+
+    def __init__(self, distribution: Distribution, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> constraints.Constraint:
+        return self.distribution.support
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self.distribution.cdf(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self.distribution.icdf(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.distribution.log_prob(x)
+
+
 class _Several(Transform):
     """Base of maps that treat parts of a tensor along `dim` differently."""
 
     def __init__(self, tseq: Sequence[Transform], dim: int, cache_size: int) -> None:
         super().__init__(cache_size)
-        self.transforms = [one.with_cache(cache_size) for one in tseq] if cache_size else list(tseq)
+        self.transforms = list(tseq)
+        if not all(isinstance(one, Transform) for one in self.transforms):
+            raise AssertionError("All elements of tseq must be Transform instances")
+        if cache_size:
+            self.transforms = [one.with_cache(cache_size) for one in self.transforms]
         self.dim = dim
 
     @property
@@ -584,17 +676,20 @@ class _Several(Transform):
         raise NotImplementedError(type(self).__name__)
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
-        raise NotImplementedError(type(self).__name__)
+        return ondol.cat(parts, self.dim)
+
+    def _require_size(self, value: Tensor, size: int) -> None:
+        if not -value.dim() <= self.dim < value.dim() or value.shape[self.dim] != size:
+            raise AssertionError(
+                f"{type(self).__name__} takes {size} elements along dimension {self.dim}, got shape "
+                f"{tuple(value.shape)}"
+            )
 
     def _call(self, x: Tensor) -> Tensor:
         return self._joined([one(part) for one, part in zip(self.transforms, self._parts(x))])
 
     def _inverse(self, y: Tensor) -> Tensor:
         return self._joined([one._inv_call(part) for one, part in zip(self.transforms, self._parts(y))])
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        each = zip(self.transforms, self._parts(x), self._parts(y))
-        return self._joined([one.log_abs_det_jacobian(a, b) for one, a, b in each])
 
 
 class StackTransform(_Several):
@@ -603,11 +698,24 @@ class StackTransform(_Several):
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(tseq, dim, cache_size)
 
+    @property
+    def domain(self) -> constraints.Constraint:
+        return constraints.stack([one.domain for one in self.transforms], self.dim)
+
+    @property
+    def codomain(self) -> constraints.Constraint:
+        return constraints.stack([one.codomain for one in self.transforms], self.dim)
+
     def _parts(self, value: Tensor) -> Sequence[Tensor]:
+        self._require_size(value, len(self.transforms))
         return value.unbind(self.dim)
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         return ondol.stack(parts, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        each = zip(self.transforms, self._parts(x), self._parts(y))
+        return self._joined([one.log_abs_det_jacobian(a, b) for one, a, b in each])
 
 
 class CatTransform(_Several):
@@ -616,9 +724,36 @@ class CatTransform(_Several):
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
         super().__init__(tseq, dim, cache_size)
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.transforms):
+            raise AssertionError(f"{len(self.transforms)} transforms, but {len(self.lengths)} lengths")
+
+    @property
+    def event_dim(self) -> int:
+        return max(one.event_dim for one in self.transforms)
+
+    @property
+    def length(self) -> int:
+        """The number of elements along `dim`."""
+        return sum(self.lengths)
+
+    @property
+    def domain(self) -> constraints.Constraint:
+        return constraints.cat([one.domain for one in self.transforms], self.dim, self.lengths)
+
+    @property
+    def codomain(self) -> constraints.Constraint:
+        return constraints.cat([one.codomain for one in self.transforms], self.dim, self.lengths)
 
     def _parts(self, value: Tensor) -> Sequence[Tensor]:
+        self._require_size(value, self.length)
         return value.split(self.lengths, self.dim)
 
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        return ondol.cat(parts, self.dim)
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        events, stretches = self.event_dim, []
+        for one, a, b in zip(self.transforms, self._parts(x), self._parts(y)):
+            stretch = one.log_abs_det_jacobian(a, b)
+            stretches.append(_sum_rightmost(stretch, events - one.event_dim))
+        # Along a dimension that belongs to the events the parts add up, along one of the batch they stand side by side.
+        dim = self.dim if self.dim < 0 else self.dim - x.dim()
+        dim += events
+        return ondol.cat(stretches, dim) if dim < 0 else sum(stretches)

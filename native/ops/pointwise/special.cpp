@@ -68,6 +68,7 @@ void add_special(FormulaKernels& kernels) {
 #else
 #include <numbers>
 
+#include "base/digamma.h"
 #include "ops/pointwise/pointwise_operation.h"
 
 namespace ondol {
@@ -91,14 +92,6 @@ static Tensor erfc(const Tensor& x) {
       [](const Tensor& g, const Tensor& input, const Tensor&) { return neg(mul(g, bell(input))); });
 }
 
-template <class... Rest>
-static double horner(double x, double c0, Rest... rest) {
-  if constexpr (sizeof...(Rest) == 0)
-    return c0;
-  else
-    return horner(x, rest...) * x + c0;
-}
-
 static Tensor erfinv(const Tensor& x) {
   static const Pointwise f = formula("erfinv");
   return differentiable_unary("ErfinvBackward0", kOutput, unary_floating(f, x), x,
@@ -116,19 +109,15 @@ Tensor lgamma(const Tensor& x) {
       [](const Tensor& g, const Tensor& input, const Tensor&) { return mul(g, digamma(input)); });
 }
 
-/// Abramowitz and Stegun: reflection (6.3.7), recurrence (6.3.5) up to 10, then the asymptotic series (6.3.18).
+/// With the reflection formula (Abramowitz and Stegun 6.3.7).
 static double digamma_value(double x) {
   if (x == 0) return std::copysign(infinity, -x);
   if (x < 0) {
     double whole, part = std::modf(x, &whole);
     if (part == 0) return not_a_number;
-    return digamma_value(1 - x) - pi / std::tan(pi * part);
+    return digamma_of_positive(1 - x) - pi / std::tan(pi * part);
   }
-  double sum = 0;
-  for (; x < 10; x += 1) sum -= 1 / x;
-  double z = 1 / (x * x);
-  double series = horner(z, 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132, -691.0 / 32760, 1.0 / 12);
-  return sum + std::log(x) - 0.5 / x - z * series;
+  return digamma_of_positive(x);
 }
 static Tensor digamma(const Tensor& x) {
   static const Pointwise f = plain_formula("digamma", [](double v) { return digamma_value(v); });
