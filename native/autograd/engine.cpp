@@ -141,7 +141,7 @@ class Pass {
         }
         if (descended) continue;
         for (const Edge& to : node->edges)
-          if (to.node && (notes(to.node.get()).needed || captures_.count(to.node.get()))) notes(node).needed = true;
+          if (to.node && leads_to_inputs(to.node.get())) notes(node).needed = true;
         stack.pop_back();
       }
     }
@@ -181,8 +181,7 @@ class Pass {
     for (size_t i = 0; i < node.edges.size(); ++i) {
       const Edge& edge = node.edges[i];
       if (!edge.node) continue;
-      if (notes(edge.node.get()).needed || captures_.count(edge.node.get()))
-        deliver_named(edge, std::move(outgoing[i]), node, i);
+      if (leads_to_inputs(edge.node.get())) deliver_named(edge, std::move(outgoing[i]), node, i);
       if (--notes(edge.node.get()).waiting == 0) ready_.push(edge.node.get());
     }
   }
@@ -216,12 +215,23 @@ class Pass {
     }
   }
 
+  bool leads_to_inputs(Node* node) { return notes(node).needed || captures_.count(node); }
+
+  /// Marks the edges that lead to none of the inputs asked for; empty if all of the graph is.
+  std::vector<char> unwanted_edges(const Node& node) {
+    std::vector<char> unwanted;
+    if (captures_.empty()) return unwanted;
+    for (const Edge& edge : node.edges) unwanted.push_back(edge.node && !leads_to_inputs(edge.node.get()));
+    return unwanted;
+  }
+
   void run_node(Node& node, std::vector<Tensor>& incoming, std::vector<Tensor>& outgoing) {
     bool any = false;
     for (const Tensor& gradient : incoming) any |= gradient.defined();
     if (!any && node.hooks.empty() && !node.materializes()) return;
     for (size_t i = 0; i < node.hooks.size(); ++i) node.hooks[i]->before(incoming);
-    Gradients gradients(node.edges, outgoing);
+    const std::vector<char> unwanted = unwanted_edges(node);
+    Gradients gradients(node.edges, outgoing, unwanted.empty() ? nullptr : &unwanted);
     try {
       node.apply(incoming, gradients);
       if (AnomalyMode::enabled && AnomalyMode::check_nan) check_nan(node, outgoing);

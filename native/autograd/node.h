@@ -26,14 +26,17 @@ using Edges = SmallVector<Edge, 2>;
 /// The gradients that a node returns, one for each edge. Only those that are wanted need to be computed.
 class Gradients {
  public:
-  Gradients(const Edges& edges, std::vector<Tensor>& values) : edges_(edges), values_(values) {}
-  bool wants(size_t i) const { return static_cast<bool>(edges_[i].node); }
+  /// `unwanted`, if given, marks edges along which nothing that was asked for can be reached.
+  Gradients(const Edges& edges, std::vector<Tensor>& values, const std::vector<char>* unwanted = nullptr)
+      : edges_(edges), values_(values), unwanted_(unwanted) {}
+  bool wants(size_t i) const { return edges_[i].node && !(unwanted_ && (*unwanted_)[i]); }
   size_t size() const { return edges_.size(); }
   Tensor& operator[](size_t i) { return values_[i]; }
 
  private:
   const Edges& edges_;
   std::vector<Tensor>& values_;
+  const std::vector<char>* unwanted_;
 };
 
 /// Callbacks that a user hung on a node or a tensor. They live in the bindings; here they are only called.

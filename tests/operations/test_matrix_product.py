@@ -26,7 +26,7 @@ def bound(a, b):
 
 
 @pytest.mark.parametrize("k", DEPTHS)
-@pytest.mark.parametrize("a_transposed, b_transposed", itertools.product((False, True), repeat=2))
+@pytest.mark.parametrize("a_transposed, b_transposed", list(itertools.product((False, True), repeat=2)))
 def test_a_product_is_right_at_every_edge(k, a_transposed, b_transposed):
     for m, n in itertools.product(SIZES, SIZES):
         a, b = numbers(m, k, seed=m), numbers(k, n, seed=n)
