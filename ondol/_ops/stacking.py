@@ -299,8 +299,12 @@ def broadcast_shapes(*shapes: Any) -> Any:
             if size == 1 or size == result[at]:
                 continue
             if result[at] != 1:
-                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape: "
-                                   + ", ".join(str(list(row)) for row in rows))  # fmt: skip
+                listed = " and ".join(str(list(row)) for row in rows)
+                raise RuntimeError(
+                    f"The size of tensor a ({result[at]}) must match the size of tensor b ({size}) at non-singleton "
+                    f"dimension {at}\n  shapes {listed} do not broadcast: aligned at the right, sizes must be equal "
+                    "or 1"
+                )
             result[at] = size
     return ondol.Size(result)
 
