@@ -1,0 +1,21 @@
+"""What ondol says to broken models: PyTorch's type and words, where in the model it was, and the facts that help."""
+
+import broken_models
+import pytest
+
+import ondol
+
+
+@pytest.mark.parametrize("model", broken_models.BROKEN_MODELS, ids=lambda model: model.title)
+def test_the_message_says_where_in_the_model_and_what_is_wrong(model):
+    with pytest.raises(model.error) as caught:
+        exec(compile(model.code, "<broken model>", "exec"), {"torch": ondol})
+    words = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    missing = [fact for fact in (model.where, *model.facts) if fact not in words]
+    assert not missing, words
+
+
+def test_arguments_by_name_are_shown_too():
+    with pytest.raises(RuntimeError) as caught:
+        ondol.nn.Linear(3, 2)(input=ondol.zeros(4, 5))
+    assert "called with input=float32 [4, 5]" in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
