@@ -268,11 +268,22 @@ class Whereabouts:
         children = module._modules.items()  # most often it is one of them
         below = itertools.chain(children, module.named_modules())
         name = next((name for name, child in below if child is self.outermost), None)
+        name = name or _place_among_values(module, self.outermost)
         if name is None:
             return False
         self.path = f"{name}.{self.path}" if self.path else name
         self.outermost = module
         return True
+
+
+def _place_among_values(module: Module, sought: Module) -> str | None:
+    """Where a module keeps another in an ordinary list or dictionary, whose modules are called but are no children."""
+    for name, value in module.__dict__.items():
+        entries = enumerate(value) if isinstance(value, (list, tuple)) else value.items() if type(value) is dict else ()
+        for key, item in entries:
+            if item is sought:
+                return f"{name}[{key!r}]"
+    return None
 
 
 def note_whereabouts(module: Module, args: tuple, kwargs: dict, error: Exception) -> None:
