@@ -28,6 +28,12 @@ def small_add_recorded(lib: Any) -> Step:
     return lambda: a + b
 
 
+def module_call(lib: Any) -> Step:
+    layer, x = lib.nn.Linear(16, 16), lib.randn(4, 16)
+    lib.set_grad_enabled(False)  # for good: a process measures one workload
+    return lambda: layer(x)
+
+
 def chain(lib: Any) -> Step:
     x, factor = lib.ones(6, requires_grad=True), lib.ones(6)
 
@@ -108,6 +114,7 @@ def _training_step(lib: Any, model: Any, x: Any, y: Any) -> Step:
 WORKLOADS = {
     "add": Workload("`a + b`, 6 elements", small_add),
     "add_grad": Workload("`a + b`, 6 elements, gradient recorded", small_add_recorded),
+    "module_call": Workload("`nn.Linear(16, 16)` on (4, 16), no_grad", module_call),
     "chain": Workload("500 multiplications, forward and backward", chain),
     "mlp": Workload("MLP 48-80-80-7, AdamW step, batch 24", mlp_step),
     "add_32mb": Workload("`x + 1.0` on 32 MB", large_add),

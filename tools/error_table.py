@@ -1,4 +1,4 @@
-"""Prints docs/errors.md: what ondol says to the mistakes that users make most, beside PyTorch's words.
+"""Prints docs/errors.md: what ondol says to the mistakes that users make most and to broken models, beside PyTorch.
 
     python tools/error_table.py > docs/errors.md
 
@@ -11,8 +11,10 @@ import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 INTRODUCTION = """# What ondol says when something goes wrong
@@ -25,11 +27,19 @@ Printed by `python tools/error_table.py`, ondol {ondol} beside PyTorch {torch}; 
 """
 
 
-def mistakes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mistakes", ROOT / "tests" / "errors" / "mistakes.py")
+CHAPTER_OF_MODELS = """# Broken models
+
+Small models with one mistake each. An exception that comes out of a module's call says which module it was, by its path
+from the root, with its options and with the shapes and dtypes that came in.
+"""
+
+
+def programs(name: str) -> ModuleType:
+    """A file of `tests/errors/`, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "errors" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["mistakes"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -54,11 +64,19 @@ def main() -> int:
     libraries = {name: importlib.import_module(name) for name in ("torch", "ondol")}
     versions = {name: library.__version__.partition("+")[0] for name, library in libraries.items()}
     print(INTRODUCTION.format(**versions))
-    for number, mistake in enumerate(mistakes().MISTAKES, 1):
-        print(f"## {number}. {mistake.title}\n\n```python\n{mistake.code}\n```\n")
-        for name, title in (("torch", "PyTorch"), ("ondol", "ondol")):
-            print(f"{title}:\n\n```text\n{said(libraries[name], mistake.code)}\n```\n")
+    mistakes = programs("mistakes").MISTAKES
+    print_table(mistakes, libraries, first=1)
+    print(CHAPTER_OF_MODELS)
+    print_table(programs("broken_models").BROKEN_MODELS, libraries, first=len(mistakes) + 1)
     return 0
+
+
+def print_table(entries: Sequence[Any], libraries: dict[str, ModuleType], first: int) -> None:
+    """Each entry with its program and what both libraries say to it, numbered from `first`."""
+    for number, entry in enumerate(entries, first):
+        print(f"## {number}. {entry.title}\n\n```python\n{entry.code}\n```\n")
+        for name, title in (("torch", "PyTorch"), ("ondol", "ondol")):
+            print(f"{title}:\n\n```text\n{said(libraries[name], entry.code)}\n```\n")
 
 
 if __name__ == "__main__":

@@ -254,6 +254,17 @@ Value parse_default(const Parameter& parameter, const std::string& text) {
 
 std::string quoted_type(PyObject* object) { return is_tensor(object) ? "Tensor" : Py_TYPE(object)->tp_name; }
 
+/// The same with what a sequence holds: "tuple of (float, int)".
+std::string quoted_contents(PyObject* object) {
+  std::string description = quoted_type(object);
+  if (!PyTuple_Check(object) && !PyList_Check(object)) return description;
+  constexpr Py_ssize_t kShown = 6;
+  Py_ssize_t size = PySequence_Fast_GET_SIZE(object);
+  for (Py_ssize_t i = 0; i < std::min(size, kShown); ++i)
+    description += (i ? ", " : " of (") + quoted_type(PySequence_Fast_GET_ITEM(object, i));
+  return description + (size == 0 ? "" : size > kShown ? ", ...)" : ")");
+}
+
 }  // namespace
 
 Signature::Signature(const Overload& source) : overload(&source) {
@@ -313,7 +324,7 @@ bool bind(const Signature& signature, const Arguments& arguments, Value* values,
     const Parameter& parameter = schema.parameters[i];
     return refuse(": argument '", parameter.name == "self" ? "input" : parameter.name, "'",
                   i < positional ? text(" (position ", i + 1, ")") : "", " must be ", type_name(parameter), ", not ",
-                  quoted_type(bound[i]));
+                  quoted_contents(bound[i]));
   };
 
   // Positional arguments. `x.view(2, 3)` is `x.view((2, 3))`.

@@ -3,6 +3,7 @@
 #include "ops/convolution.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
+#include "ops/shape_hint.h"
 
 namespace ondol {
 namespace {
@@ -59,7 +60,8 @@ void check_tensors(const Arguments& a, const Tensor& x) {
   if (channels != wanted)
     shape_error("Given ", a.transposed ? "transposed=1, " : "groups=", a.transposed ? "" : text(a.groups, ", "),
                 "weight of size ", w, ", expected input", a.x.sizes(), " to have ", wanted, " channels, but got ",
-                channels, " channels instead (", a.operation, ")");
+                channels, " channels instead (", a.operation, ")",
+                moved_hint(a.x.sizes(), a.x.ndim() - a.rank - 1, wanted));
   int64_t outputs = a.transposed ? w[1] * a.groups : w[0];
   if (a.bias.defined() && a.bias.sizes() != Dims{outputs})
     shape_error("Given ", a.transposed ? "transposed=1, " : "", "weight of size ", w,
@@ -67,7 +69,9 @@ void check_tensors(const Arguments& a, const Tensor& x) {
                 a.bias.sizes(), " instead (", a.operation, ")");
   if (a.x.dtype() != a.w.dtype())
     runtime_error("Input type (", torch_name(a.x.dtype()), ") and weight type (", torch_name(a.w.dtype()),
-                  ") should be the same (", a.operation, ")");
+                  ") should be the same (", a.operation, ": input ", a.x.sizes(), ", weight ", w,
+                  "; convert the input, with .",
+                  is_integral(a.x.dtype()) ? "float()" : text("to(torch.", name(a.w.dtype()), ")"), ", or the layer)");
   if (a.bias.defined() && a.bias.dtype() != a.x.dtype())
     runtime_error("Input type (", torch_name(a.x.dtype()), ") and bias type (", torch_name(a.bias.dtype()),
                   ") should be the same (", a.operation, ")");

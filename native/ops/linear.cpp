@@ -4,6 +4,7 @@
 #include "ops/functions.h"
 #include "ops/matrix.h"
 #include "ops/registry.h"
+#include "ops/shape_hint.h"
 
 namespace ondol {
 namespace {
@@ -17,7 +18,8 @@ void check_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
     shape_error("mat1 and mat2 shapes cannot be multiplied (",
                 count_elements(Dims(x.sizes().begin(), x.sizes().end() - 1)), "x", x.sizes().back(), " and ", features,
                 "x", outputs, ")\n  linear: input ", x.sizes(), " has ", x.sizes().back(), " features, weight ",
-                w.sizes(), " takes ", features);
+                w.sizes(), " takes ", features, flattened_hint(x.sizes(), features),
+                moved_hint(x.sizes(), x.ndim() - 1, features));
   if (x.dtype() != w.dtype())
     runtime_error("mat1 and mat2 must have the same dtype, but got ", torch_name(x.dtype()), " and ",
                   torch_name(w.dtype()), "\n  linear: the input is ", name(x.dtype()), ", the weight ", name(w.dtype()),

@@ -45,7 +45,9 @@ void check_target_shape(const Tensor& input, const Tensor& target) {
   Dims wanted = x;
   wanted.erase(1);
   if (y == wanted) return;
-  if (x.size() == 2) runtime_error("0D or 1D target tensor expected, multi-target not supported, got shape ", y);
+  if (x.size() == 2)
+    runtime_error("0D or 1D target tensor expected, multi-target not supported, got shape ", y, " for input ", x,
+                  y.back() == 1 && y.size() == 2 ? ": squeeze(1) takes its last dimension away" : "");
   if (x.size() == 4 && y.size() != 3)
     runtime_error("only batches of spatial targets supported (3D tensors) but got targets of dimension: ", y.size());
   if (x.size() == 4) runtime_error("size mismatch (got input: ", x, " , target: ", y);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/normalization.h"
+#include "ops/shape_hint.h"
 
 namespace ondol {
 namespace {
@@ -15,9 +16,11 @@ MemoryFormat format_of(const Tensor& input) {
   return MemoryFormat::Contiguous;
 }
 
-void check_channel_parameter(const char* what, const Tensor& parameter, int64_t channels) {
+void check_channel_parameter(const char* what, const Tensor& parameter, const Tensor& input, int64_t channels) {
   if (parameter.defined() && parameter.numel() != channels)
-    runtime_error(what, " should contain ", channels, " elements not ", parameter.numel());
+    runtime_error(what, " should contain ", channels, " elements not ", parameter.numel(), ": the input ",
+                  input.sizes(), " has ", channels, " channels, ", what, " one value for each of ", parameter.numel(),
+                  moved_hint(input.sizes(), 1, parameter.numel()));
 }
 
 /// running = (1 - momentum) running + momentum factor batch, with the batch's in the precision of the running ones.
@@ -54,10 +57,10 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
   const int64_t channels = input.ndim() < 2 ? 0 : input.size(1);
   if (!training && !running_mean.defined()) runtime_error("running_mean must be defined in evaluation mode");
   if (!training && !running_var.defined()) runtime_error("running_var must be defined in evaluation mode");
-  check_channel_parameter("running_mean", running_mean, channels);
-  check_channel_parameter("running_var", running_var, channels);
-  check_channel_parameter("weight", weight, channels);
-  check_channel_parameter("bias", bias, channels);
+  check_channel_parameter("running_mean", running_mean, input, channels);
+  check_channel_parameter("running_var", running_var, input, channels);
+  check_channel_parameter("weight", weight, input, channels);
+  check_channel_parameter("bias", bias, input, channels);
   check_floating(input, "batch_norm");
   for (const Tensor* parameter : {&weight, &bias, &running_mean, &running_var})
     check_parameter_dtype(input, *parameter, "all inputs must share same datatype");
@@ -128,7 +131,7 @@ Tensor instance_norm(const Tensor& input, const Tensor& weight, const Tensor& bi
   const int64_t samples = input.size(0), channels = input.size(1);
   auto for_each_sample = [&](const char* what, const Tensor& tensor) {
     if (!tensor.defined()) return tensor;
-    check_channel_parameter(what, tensor, channels);
+    check_channel_parameter(what, tensor, input, channels);
     return reshape(expand(reshape(tensor, {1, channels}), {samples, channels}), {samples * channels});
   };
   // Copies, also for one sample: the statistics of the caller are moved by the mean over the samples.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "ops/normalization.h"
+#include "ops/shape_hint.h"
 
 namespace ondol {
 namespace {
@@ -24,7 +25,8 @@ NormalizationPlan plan_rows(const char* lead, const Tensor& input, const Dims& s
   if (!fits) {
     std::string wanted = text(shape).substr(1);
     runtime_error("Given normalized_shape=", shape, ", expected input with shape [*", lead, wanted,
-                  ", but got input of size", input.sizes());
+                  ", but got input of size", input.sizes(),
+                  shape.ssize() == 1 ? moved_hint(input.sizes(), input.ndim() - 1, shape[0]) : "");
   }
   int64_t n = count_elements(shape);
   int64_t rows = count_elements(Dims(input.sizes().begin(), input.sizes().end() - shape.ssize()));

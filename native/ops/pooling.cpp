@@ -94,7 +94,7 @@ PoolingPlan plan_pooling(const char* operation, int64_t rank, const Tensor& x, c
     if (count < 1)
       shape_error("Given input size: ", x.sizes(), ". Calculated output size: ", outputs,
                   ". Output size is too small (", operation, ": kernel_size=", kernel, ", stride=", stride,
-                  ", padding=", padding, ", dilation=", dilation, ")");
+                  ", padding=", padding, ", dilation=", dilation, "): the window is larger than the input");
   return plan;
 }
 

@@ -308,8 +308,12 @@ def _common_shape(rows: Sequence[Sequence[int]]) -> list[int]:
             if size == known or size == 1:
                 continue
             if known != 1:
-                raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape: "
-                                   + ", ".join(str(list(row)) for row in rows))  # fmt: skip
+                listed = " and ".join(str(list(row)) for row in rows)
+                raise RuntimeError(
+                    f"The size of tensor a ({known}) must match the size of tensor b ({size}) at non-singleton "
+                    f"dimension {at}\n  shapes {listed} do not broadcast: aligned at the right, sizes must be equal "
+                    "or 1"
+                )
             result[at] = size
     return result
 

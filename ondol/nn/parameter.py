@@ -9,6 +9,8 @@ import ondol
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
+_without_override = ondol._native._overrides._disabled_torch_function_impl
+
 
 class _ParameterMeta(type(ondol.Tensor)):  # type: ignore[misc]
     """A tensor of another subclass may serve as a parameter too: `Parameter(data)` marks it with `_is_param`."""
@@ -32,7 +34,7 @@ class Parameter(ondol.Tensor, metaclass=_ParameterMeta):
     tensor([0., 0.], requires_grad=True)
     """
 
-    __torch_function__ = ondol._native._overrides._disabled_torch_function_impl  # results are plain tensors
+    __torch_function__ = _without_override  # results are plain tensors
 
     def __new__(cls, data: ondol.Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -106,15 +108,35 @@ _NOT_YET = (
     "when trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the "
     "parameters before accessing their attributes."
 )
-_ALLOWED = frozenset(
-    {"__hash__", "__class__", "__init__", "__new__", "__repr__", "__reduce_ex__", "__deepcopy__", "__dict__", "__del__"}
-)
+_TENSOR = ondol.Tensor
+_MEANT_FOR_ALL = frozenset(  # what a whole model is asked for or put through, whether its shapes are known or not
+    {
+        _TENSOR.__hash__, _TENSOR.is_floating_point, _TENSOR.is_complex, _TENSOR.get_device, _TENSOR.to, _TENSOR.cpu,
+        _TENSOR.double, _TENSOR.float, _TENSOR.half, _TENSOR.bfloat16, _TENSOR.requires_grad_,
+    }
+)  # fmt: skip
+
+
+def _no_values_for(function: str) -> str:
+    return (
+        f"Attempted to use an uninitialized parameter in {function}(): it has no shape and no values yet. Call the "
+        "lazy module with one batch of data first, or materialize(shape) it."
+    )
 
 
 class UninitializedTensorMixin:
     """What an uninitialized parameter or buffer can do: be moved, be materialized, and say that it has no values."""
 
     cls_to_become: type = ondol.Tensor
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if function in _MEANT_FOR_ALL or type(function).__name__ == "method-wrapper":  # the latter reads an attribute
+            return _without_override(function, types, args, kwargs or {})
+        raise ValueError(_no_values_for(getattr(function, "__name__", str(function))))
+
+    def __len__(self) -> int:
+        raise ValueError(_no_values_for("__len__"))
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary parameter or buffer of a shape, with values not yet set."""
@@ -134,12 +156,6 @@ class UninitializedTensorMixin:
         )
 
     def size(self, dim: int | None = None) -> Any:
-        raise RuntimeError(_NOT_YET)
-
-    def dim(self) -> int:
-        raise RuntimeError(_NOT_YET)
-
-    def numel(self) -> int:
         raise RuntimeError(_NOT_YET)
 
     def copy_(self, source: Any, non_blocking: bool = False) -> Any:
@@ -181,7 +197,6 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 class UninitializedBuffer(UninitializedTensorMixin, ondol.Tensor):
     """A buffer whose shape is not known yet: `materialize(shape)` makes it an ordinary tensor."""
 
-    __torch_function__ = ondol._native._overrides._disabled_torch_function_impl
     cls_to_become = ondol.Tensor
     persistent = True
 

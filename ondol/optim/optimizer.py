@@ -138,11 +138,17 @@ class Optimizer:
         self._make_hook_tables()
         self.state: defaultdict[Tensor, State] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"'{type(params).__name__}' object is not iterable: {type(self).__name__} takes parameters, such as "
+                "model.parameters(), or groups of them"
+            )
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError(
                 f"optimizer got an empty parameter list: {type(self).__name__} has nothing to learn. Does the model "
-                "have parameters, and was an iterator such as model.parameters() used up before?"
+                "have parameters, are its layers attributes or in an nn.ModuleList (an ordinary list hides them), and "
+                "was an iterator such as model.parameters() used up before?"
             )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]

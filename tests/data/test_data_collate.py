@@ -33,6 +33,33 @@ def test_numbers_and_arrays_become_tensors_of_their_dtype(samples, values, dtype
     assert batch.tolist() == values and batch.dtype == getattr(ondol, dtype)
 
 
+def test_arrays_of_any_layout_are_stacked():
+    rows = np.arange(24, dtype=np.float32).reshape(4, 6)
+    for samples in ([rows, rows * 2], [rows.T, rows.T], [rows[:, ::2], rows[::1, 1::2]], [np.zeros((0, 3))] * 2):
+        batch = default_collate(samples)
+        assert batch.shape == (2, *samples[0].shape) and (batch.numpy() == np.stack(samples)).all()
+    frozen = rows.copy()
+    batch = default_collate([frozen, frozen])
+    batch.zero_()
+    assert frozen.any()  # a batch is a copy
+
+
+def test_arrays_of_several_dtypes_are_promoted_as_tensors_are():
+    batch = default_collate([np.ones(2, np.int64), np.ones(2, np.float32)])
+    assert batch.dtype == ondol.float32 and batch.shape == (2, 2)
+    assert default_collate([np.array(1.5), np.array(2.5)]).tolist() == [1.5, 2.5]  # no dimensions
+
+
+def test_arrays_of_several_shapes_are_refused():
+    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
+        default_collate([np.ones(2), np.ones(3)])
+
+
+def test_a_table_of_ones_own_has_its_say_about_arrays_too():
+    table = {**default_collate_fn_map, ondol.Tensor: lambda batch, *, collate_fn_map: "mine"}
+    assert collate([np.ones(2), np.ones(2)], collate_fn_map=table) == "mine"
+
+
 def test_strings_and_bytes_stay_as_they_are():
     assert default_collate(["a", "b"]) == ["a", "b"]
     assert default_collate([b"a", b"b"]) == [b"a", b"b"]

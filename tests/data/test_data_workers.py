@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -226,18 +227,80 @@ def test_persistent_workers_stay_from_one_pass_to_the_next_and_go_with_the_loade
     assert ends_within(5, lambda: set(children()) <= before)
 
 
-def test_a_hundred_epochs_leave_no_descriptor_and_no_memory_behind():
-    loader = forked(Items(lambda i: ondol.zeros(20000), n=4), persistent_workers=True)
-    list(loader)
-    open_files = len(os.listdir("/proc/self/fd"))
+def resources():
+    """What a process may leave behind: descriptors, shared memory that is mapped or has a name, children, threads."""
+    gc.collect()
+    with open("/proc/self/maps") as maps:
+        mapped = sum("ondol batch" in line for line in maps)
+    return {
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "mapped": mapped,
+        "named": set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set(),
+        "children": set(children()),
+        "threads": threading.active_count(),
+    }
+
+
+def nothing_left(before):
+    now = resources()
+    return all(now[what] <= before[what] for what in before if what != "named") and not {
+        name for name in now["named"] - before["named"] if str(os.getpid()) in name or "ondol" in name
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_hundred_epochs_leave_nothing_behind(persistent):
+    dataset = Items(lambda i: ondol.zeros(20000), n=4)
+    list(forked(dataset))
+    before = resources()
+    loader = forked(dataset, persistent_workers=persistent)
     for _ in range(100):
         for _batch in loader:
             pass
-    del _batch
-    gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= open_files
-    with open("/proc/self/maps") as maps:
-        assert sum("ondol batch" in line for line in maps) == 0
+    del _batch, loader
+    assert ends_within(5, lambda: nothing_left(before)), (before, resources())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("persistent", [False, True])
+def test_iterators_dropped_half_way_leave_nothing_behind(persistent):
+    dataset = Items(lambda i: ondol.zeros(20000), n=8)
+    list(forked(dataset))
+    before = resources()
+    loader = forked(dataset, persistent_workers=persistent)
+    for _ in range(25):
+        for _batch in loader:
+            break
+    del _batch, loader
+    assert ends_within(5, lambda: nothing_left(before)), (before, resources())
+
+
+@pytest.mark.slow
+def test_workers_killed_at_any_moment_are_an_error_within_five_seconds():
+    dataset = Items(lambda i: ondol.zeros(300_000), n=10_000)
+    for trial in range(15):
+        iterator = iter(forked(dataset, batch_size=4))
+        next(iterator)
+        timer = threading.Timer(0.004 * trial, os.kill, (iterator._workers[trial % 2].process.pid, signal.SIGKILL))
+        timer.start()
+        with pytest.raises(RuntimeError, match=r"exited unexpectedly with exit code\(s\) -9"):
+            for _ in iterator:
+                killed = time.monotonic() if timer.finished.is_set() else None
+        assert killed is None or time.monotonic() - killed < 5
+
+
+def test_a_batch_that_cannot_be_read_here_ends_the_workers():
+    iterator = iter(forked(Items(lambda i: Unreadable()), batch_size=None))
+    with pytest.raises(ValueError, match="not to be read"):
+        next(iterator)
+    with pytest.raises(RuntimeError, match="have ended"):
+        next(iterator)
+
+
+class Unreadable:
+    def __reduce__(self):
+        return raise_error, (ValueError("not to be read"),)
 
 
 SCRIPT = """
@@ -261,7 +324,7 @@ def is_running(pid):
         return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent_however_it_ends(how):
     parent = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True

@@ -38,6 +38,19 @@ def test_a_convolution_checks_its_arguments():
         nn.Conv2d(3, 4, 3, padding_mode="mirror")
 
 
+@pytest.mark.parametrize("use", [
+    len, lambda p: p.numel(), lambda p: p.sum(), lambda p: p + 1, lambda p: p.detach(), lambda p: p[0], nn.init.zeros_,
+])  # fmt: skip
+def test_a_parameter_without_values_cannot_be_computed_with(use):
+    with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter"):
+        use(nn.LazyLinear(3).weight)
+
+
+def test_lazy_layers_can_be_moved_and_converted():
+    layer = nn.LazyLinear(3).double().to("cpu").requires_grad_(False)
+    assert layer(ondol.ones(2, 5, dtype=ondol.float64)).dtype == ondol.float64 and not layer.weight.requires_grad
+
+
 def test_lazy_layers_become_ordinary_ones():
     layer = nn.LazyConv2d(4, 3)
     with pytest.raises(RuntimeError, match="uninitialized parameter"):
@@ -247,3 +260,18 @@ def test_grid_sample_at_the_identity_gives_the_image():
 def test_a_single_pooling_window_may_have_any_stride():
     x = ondol.arange(25.0).view(1, 5, 5)
     assert F.max_pool2d(x, 3, 2**31 - 1).item() == 12 and F.avg_pool2d(x, 3, 2**31 - 1).item() == 6
+
+
+def test_a_padding_mask_of_another_shape_is_refused():
+    attention, x = nn.MultiheadAttention(4, 2, batch_first=True), ondol.randn(3, 5, 4)
+    with pytest.raises(AssertionError, match=r"key_padded_mask.shape\[0\] to be 3, but got 5.*\[5, 3\].*\[3, 5\]"):
+        attention(x, x, x, key_padding_mask=ondol.zeros(5, 3, dtype=ondol.bool))
+    with pytest.raises(AssertionError, match=r"key_padded_mask.shape\[0\] to be 5, but got 3"):
+        attention(x[0], x[0], x[0], key_padding_mask=ondol.zeros(3, dtype=ondol.bool))
+
+
+def test_the_state_of_a_recurrent_layer_of_another_size_is_refused():
+    with pytest.raises(
+        RuntimeError, match=r"Expected hidden size \(2, 3, 16\), got \[1, 3, 16\].*2 directions, batch 3"
+    ):
+        nn.GRU(8, 16, bidirectional=True)(ondol.zeros(2, 3, 8), ondol.zeros(1, 3, 16))

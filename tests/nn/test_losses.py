@@ -53,6 +53,14 @@ def test_binary_cross_entropy_of_logits_and_of_probabilities_agree():
     close(F.binary_cross_entropy_with_logits(X, target), F.binary_cross_entropy(X.sigmoid(), target).item())
 
 
+def test_binary_cross_entropy_refuses_targets_of_another_dtype():
+    x = ondol.tensor([0.5])
+    with pytest.raises(RuntimeError, match="Found dtype Long but expected Float"):
+        F.binary_cross_entropy(x, ondol.tensor([1]))
+    with pytest.raises(RuntimeError, match="result type Float can't be cast to the desired output type Long"):
+        F.binary_cross_entropy_with_logits(x, ondol.tensor([1]))
+
+
 def test_binary_cross_entropy_refuses_what_is_no_probability():
     with pytest.raises(RuntimeError, match="between 0 and 1"):
         F.binary_cross_entropy(ondol.tensor([1.5]), ondol.tensor([1.0]))

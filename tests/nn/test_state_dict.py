@@ -97,6 +97,45 @@ def test_a_renamed_key_is_recognised():
         nn.Linear(2, 3).load_state_dict(state)
 
 
+def test_a_model_that_wraps_the_saved_one_is_recognised():
+    with pytest.raises(RuntimeError, match='hint: every missing key starts with "0.".*add the prefix'):
+        nn.Sequential(nn.Linear(2, 3)).load_state_dict(nn.Linear(2, 3).state_dict())
+
+
+def test_behind_a_prefix_the_other_causes_are_found_too():
+    state = {f"net.{key}": value for key, value in nn.Sequential(nn.Linear(2, 5), nn.Linear(3, 4)).state_dict().items()}
+    with pytest.raises(RuntimeError) as caught:
+        nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4)).load_state_dict(state)
+    assert 'starts with "net.": saved from a model that holds this one as `net`' in str(caught.value)
+    assert '"0" has 5 outputs (rows) in the dictionary and 3 in the model' in str(caught.value)
+
+
+def test_a_renamed_module_is_recognised_by_its_shapes_and_named_once():
+    def network(name):
+        return nn.ModuleDict({name: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), "head": nn.Linear(3, 2)})
+
+    with pytest.raises(RuntimeError) as caught:
+        network("encoder").load_state_dict(network("trunk").state_dict())
+    hints = [line for line in str(caught.value).splitlines() if "hint" in line]
+    assert hints == [
+        '\thint: "encoder" may have been renamed: the dictionary has "trunk" with entries of the same shapes'
+    ]
+
+
+def test_another_number_of_inputs_is_recognised():
+    with pytest.raises(RuntimeError, match=r'"weight" has 1 inputs \(columns\) in the dictionary and 3 in the model'):
+        nn.Conv2d(3, 8, 3).load_state_dict(nn.Conv2d(1, 8, 3).state_dict())
+
+
+def test_of_a_model_of_another_kind_not_every_difference_is_explained():
+    def network(width):
+        return nn.Sequential(*[nn.Linear(8, width) for _ in range(15)])
+
+    with pytest.raises(RuntimeError, match="hint: and 5 more of this kind") as caught:
+        network(3).load_state_dict(network(5).state_dict())
+    assert str(caught.value).count("size mismatch") == 30
+
+
 def test_without_strict_the_keys_are_returned():
     result = nn.Linear(1, 1).load_state_dict({"weight": ondol.ones(1, 1), "what": ondol.ones(1)}, strict=False)
     assert result.missing_keys == ["bias"] and result.unexpected_keys == ["what"]
@@ -167,6 +206,14 @@ def test_old_batch_norms_without_a_counter_load():
     del state["num_batches_tracked"]
     state._metadata[""]["version"] = 1
     nn.BatchNorm1d(2).load_state_dict(state)
+
+
+def test_a_lazy_layer_is_saved_as_it_is():
+    source = nn.LazyLinear(3)
+    assert source.state_dict()["weight"] is source.weight
+    target = nn.LazyLinear(3)
+    target.load_state_dict(source.state_dict())
+    assert target.has_uninitialized_params()
 
 
 def test_a_lazy_layer_takes_its_shape_from_the_dictionary():

@@ -209,14 +209,26 @@ def _type(parameter: inspect.Parameter) -> str:
     return ANYTHING
 
 
+def of_tensors(name: str) -> Callable[..., Any]:
+    """Python's operator; of numbers alone it is not ours (and 5 ** 2**70 is computed for hours)."""
+    function = getattr(operator, name)
+
+    def apply(*values: Any) -> Any:
+        if not any(isinstance(value, ondol.Tensor) for value in values):
+            raise TypeError("none of the operands is a tensor")
+        return function(*values)
+
+    return apply
+
+
 def python_operators() -> list[Target]:
     plain = names("add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift eq ne lt le gt ge contains")
     changing = names("iadd isub imul itruediv ifloordiv imod ipow imatmul iand ior ixor ilshift irshift")
     single = names("neg pos invert abs index truth")
     tensor, either = Parameter("", "Tensor", False), Parameter("", "Tensor | _Number", False)
-    found = [Target(f"operator.{one}", getattr(operator, one), ((tensor, either), (either, tensor))) for one in plain]
-    found += [Target(f"operator.{one}", getattr(operator, one), ((tensor, either),), "", True) for one in changing]
-    found += [Target(f"operator.{one}", getattr(operator, one), ((tensor,),)) for one in single]
+    found = [Target(f"operator.{one}", of_tensors(one), ((tensor, either), (either, tensor))) for one in plain]
+    found += [Target(f"operator.{one}", of_tensors(one), ((tensor, either),), "", True) for one in changing]
+    found += [Target(f"operator.{one}", of_tensors(one), ((tensor,),)) for one in single]
     kinds = [int, float, bool, complex, len, list, str, repr, hash, reversed]
     found += [Target(kind.__name__, kind, ((tensor,),)) for kind in kinds]
     return found

@@ -48,6 +48,8 @@ def multi_head_attention_forward(
     Shapes: `query` (L, N, E) or (L, E), `key` and `value` (S, N, E) or (S, E) → (L, N, E) and weights (N, L, S).
     """
     batched = _check_dimensions(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not use_separate_proj_weight:
+        _check_widths(key, value, embed_dim_to_check)
     if not batched:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
@@ -148,6 +150,8 @@ def _check_dimensions(
             f"For {dims}-D `query`, expected `key_padding_mask` to be `None` or {dims - 1}-D but found "
             f"{key_padding_mask.dim()}-D tensor instead"
         )
+    if key_padding_mask is not None:
+        _check_padding_mask(key_padding_mask, key)
     if attn_mask is not None and attn_mask.dim() not in (2, 3):
         raise AssertionError(f"expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.dim()}-D tensor")
     if attn_mask is not None and dims == 2 and attn_mask.dim() == 3:
@@ -155,6 +159,27 @@ def _check_dimensions(
         if tuple(attn_mask.shape) != expected:
             raise AssertionError(f"Expected `attn_mask` shape to be {expected} but got {tuple(attn_mask.shape)}")
     return dims == 3
+
+
+def _check_padding_mask(mask: ondol.Tensor, key: ondol.Tensor) -> None:
+    expected = (key.shape[1], key.shape[0]) if key.dim() == 3 else (key.shape[0],)
+    for dim, (given, wanted) in enumerate(zip(mask.shape, expected)):
+        if given != wanted:
+            raise AssertionError(
+                f"Expected key_padded_mask.shape[{dim}] to be {wanted}, but got {given}: key_padding_mask has shape "
+                f"{list(mask.shape)} and should have {list(expected)}, (batch, keys)"
+            )
+
+
+def _check_widths(key: ondol.Tensor, value: ondol.Tensor, embed_dim: int) -> None:
+    for name, x, argument in (("key", key, "kdim"), ("value", value, "vdim")):
+        rows, width = x.numel() // max(x.shape[-1], 1), x.shape[-1]
+        if width != embed_dim:
+            raise RuntimeError(
+                f"mat1 and mat2 shapes cannot be multiplied ({rows}x{width} and {embed_dim}x{embed_dim})\n"
+                f"  multi_head_attention: the {name} has {width} features, embed_dim is {embed_dim}; "
+                f"MultiheadAttention(..., {argument}={width}) takes such keys and values"
+            )
 
 
 def _additive(mask: ondol.Tensor | None, like: ondol.Tensor, name: str) -> ondol.Tensor | None:

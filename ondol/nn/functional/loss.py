@@ -208,6 +208,18 @@ def gaussian_nll_loss(
     return reduced(loss, reduction)
 
 
+def _one_dimension_less(input: ondol.Tensor, target: ondol.Tensor) -> str:
+    """The remedy where one of the two lacks a dimension of size 1, which is how most models with one output differ."""
+    if input.dim() == target.dim() + 1 and input.shape == (*target.shape, 1):
+        return ": take the input's last dimension away with squeeze(-1), or add one to the target with unsqueeze(-1)"
+    return ""
+
+
+def _legacy_name(tensor: ondol.Tensor) -> str:
+    """Float for float32, Long for int64: dtypes as PyTorch's errors have them."""
+    return tensor.type().rpartition(".")[2].removesuffix("Tensor")
+
+
 def binary_cross_entropy(
     input: ondol.Tensor,
     target: ondol.Tensor,
@@ -220,12 +232,17 @@ def binary_cross_entropy(
 
     Raises:
         ValueError: if the sizes differ.
-        RuntimeError: if an input is not in [0, 1].
+        RuntimeError: if an input is not in [0, 1], or the dtypes differ.
     """
     if target.size() != input.size():
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
-            "deprecated. Please ensure they have the same size."
+            f"deprecated. Please ensure they have the same size.{_one_dimension_less(input, target)}"
+        )
+    if target.dtype != input.dtype:
+        raise RuntimeError(
+            f"Found dtype {_legacy_name(target)} but expected {_legacy_name(input)}: binary_cross_entropy takes "
+            "targets of the input's dtype, convert them with .to(input.dtype)"
         )
     known = of_all_examples(input)
     if known.numel() and not bool(((known >= 0) & (known <= 1)).all()):
@@ -257,9 +274,18 @@ def binary_cross_entropy_with_logits(
 
     Raises:
         ValueError: if the sizes differ.
+        RuntimeError: if the targets are integers.
     """
     if target.size() != input.size():
-        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+        raise ValueError(
+            f"Target size ({target.size()}) must be the same as input size ({input.size()})"
+            f"{_one_dimension_less(input, target)}"
+        )
+    if not (target.is_floating_point() or target.is_complex()):
+        raise RuntimeError(
+            f"result type {_legacy_name(input)} can't be cast to the desired output type {_legacy_name(target)}: "
+            "binary_cross_entropy_with_logits takes floating-point targets, convert them with .to(input.dtype)"
+        )
     log_probability = logsigmoid(input)
     if pos_weight is not None:
         log_probability = ((pos_weight - 1) * target + 1) * log_probability

@@ -249,15 +249,17 @@ def _attach_regular_backward_hooks(module: Module, output: Any, hooks: list[Call
 class Whereabouts:
     """Where a failed call came from: the path below the outermost module seen so far, and the module that failed."""
 
-    def __init__(self, module: Module, args: tuple):
+    def __init__(self, module: Module, args: tuple, kwargs: dict):
         self.outermost = module
         self.path = ""
-        self.description = f"{describe(module)}, called with {_describe_arguments(args)}"
+        self.description = f"{describe(module)}, called with {_describe_arguments(args, kwargs)}"
+        self.remark = ""
         self.message: str | None = None  # the first argument of the error before the note, where there are no notes
         self.note: str | None = None
 
     def __str__(self) -> str:
-        return f"  in {self.path}: {self.description}" if self.path else f"  in {self.description}"
+        where = f"  in {self.path}: {self.description}" if self.path else f"  in {self.description}"
+        return f"{where}\n  {self.remark}" if self.remark else where
 
     def extend_to(self, module: Module) -> bool:
         """Prefix the path with the way from `module` down; false where there is none."""
@@ -266,6 +268,7 @@ class Whereabouts:
         children = module._modules.items()  # most often it is one of them
         below = itertools.chain(children, module.named_modules())
         name = next((name for name, child in below if child is self.outermost), None)
+        name = name or _place_among_values(module, self.outermost)
         if name is None:
             return False
         self.path = f"{name}.{self.path}" if self.path else name
@@ -273,13 +276,23 @@ class Whereabouts:
         return True
 
 
-def note_whereabouts(module: Module, args: tuple, error: Exception) -> None:
+def _place_among_values(module: Module, sought: Module) -> str | None:
+    """Where a module keeps another in an ordinary list or dictionary, whose modules are called but are no children."""
+    for name, value in module.__dict__.items():
+        entries = enumerate(value) if isinstance(value, (list, tuple)) else value.items() if type(value) is dict else ()
+        for key, item in entries:
+            if item is sought:
+                return f"{name}[{key!r}]"
+    return None
+
+
+def note_whereabouts(module: Module, args: tuple, kwargs: dict, error: Exception) -> None:
     """Write into an error which module's call it came out of; every enclosing module lengthens the path."""
     if "_modules" not in module.__dict__ or isinstance(error, (StopIteration, StopAsyncIteration)):
         return
     whereabouts = getattr(error, "_whereabouts", None)
     if whereabouts is None:
-        whereabouts = error._whereabouts = Whereabouts(module, args)  # type: ignore[attr-defined]
+        whereabouts = error._whereabouts = Whereabouts(module, args, kwargs)  # type: ignore[attr-defined]
     elif not whereabouts.extend_to(module):
         return
     if sys.version_info >= (3, 11):
@@ -294,6 +307,23 @@ def note_whereabouts(module: Module, args: tuple, error: Exception) -> None:
         error.args = (f"{whereabouts.message}\n{whereabouts}", *error.args[1:])
 
 
+def remark_on_input(chain: Module, input: Any, error: Exception) -> None:
+    """Add to the note which module of a chain made the input that the next one failed on, if it is no tensor."""
+    whereabouts = getattr(error, "_whereabouts", None)
+    if whereabouts is None or whereabouts.remark or isinstance(input, ondol.Tensor):
+        return
+    modules = list(chain._modules.items())
+    at = next((i for i, (_, module) in enumerate(modules) if module is whereabouts.outermost), 0)
+    if at == 0:
+        return
+    name, maker = modules[at - 1]
+    what = f"its input is what {name} ({maker._get_name()}) returned"  # type: ignore[union-attr]
+    if input is None:
+        whereabouts.remark = f"{what}: None; is there a `return` in its forward()?"
+    else:
+        whereabouts.remark = f"{what}: a {type(input).__name__}, which {chain._get_name()} hands on as it is"
+
+
 def describe(module: Module) -> str:
     """`Linear(in_features=31, out_features=8, bias=True)`, on one line and without children."""
     try:
@@ -303,8 +333,9 @@ def describe(module: Module) -> str:
     return f"{module._get_name()}({words.strip()})" if words and "\n" not in words else module._get_name()
 
 
-def _describe_arguments(args: tuple) -> str:
-    return ", ".join(map(_describe_argument, args)) or "no positional arguments"
+def _describe_arguments(args: tuple, kwargs: dict) -> str:
+    named = [f"{name}={_describe_argument(value)}" for name, value in kwargs.items()]
+    return ", ".join([*map(_describe_argument, args), *named]) or "no arguments"
 
 
 def _describe_argument(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,13 +10,41 @@ if TYPE_CHECKING:
 
 
 def type_name(value: Any) -> str:
-    kind = type(value)
-    module = kind.__module__
+    return full_name(type(value))
+
+
+def full_name(named: Any) -> str:
+    """The full name of a class or function, as it is in PyTorch."""
+    module = named.__module__
     if module in (None, "builtins"):
-        return kind.__name__
+        return named.__name__
     if module.split(".")[0] == "ondol":
         module = "torch" + module[len("ondol") :]
-    return f"{module}.{kind.__qualname__}"
+    return f"{module}.{named.__qualname__}"
+
+
+def not_a_module(value: Any) -> str:
+    """What was given in place of a module, and what was meant, probably."""
+    words = full_name(value) if isinstance(value, (type, FunctionType)) else type_name(value)
+    meant = ""
+    if isinstance(value, type):
+        meant = f": it is a class, and {value.__name__}() makes an object of it"
+    elif isinstance(value, (list, tuple)):
+        meant = ": give its items one by one, as in Sequential(*layers)"
+    elif callable(value):
+        meant = ": it is a function; nn.ReLU() is the module of relu, and a class with forward() that of any other"
+    return f"{words} is not a Module subclass{meant}"
+
+
+def without_forward(module: Module) -> str:
+    """The class has no `forward`; perhaps it has one that is spelt otherwise."""
+    import difflib  # only a failure needs it
+
+    kind = type(module)
+    own = [name for name in vars(kind) if callable(getattr(kind, name)) and not name.startswith("__")]
+    close = difflib.get_close_matches("forward", own, n=1, cutoff=0.6)
+    hint = f": it has {close[0]}(), is that meant?" if close else ""
+    return f'Module [{kind.__name__}] is missing the required "forward" function{hint}'
 
 
 def broken_path(module: Module, walked: list[str], name: str, target: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ondol
 
 from ..parameter import Parameter, is_lazy
+from ._load_hints import load_hints
 
 if TYPE_CHECKING:
     from .module import Module
@@ -346,62 +347,11 @@ def _failure_message(plan: Plan) -> str:
         problems.insert(0, f"Unexpected key(s) in state_dict: {_quoted(plan.unexpected)}. ")
     if plan.strict and plan.missing:
         problems.insert(0, f"Missing key(s) in state_dict: {_quoted(plan.missing)}. ")
-    problems += [f"hint: {hint}" for hint in _hints(plan)]
+    hints = load_hints(plan.root, plan.state_dict, plan.missing, plan.unexpected)
+    problems += [f"hint: {hint}" for hint in hints]
     problems.append("Nothing was loaded: the model is as it was.")
     return "Error(s) in loading state_dict for {}:\n\t{}".format(plan.root._get_name(), "\n\t".join(problems))
 
 
 def _quoted(keys: list[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
-
-
-_WRAPPERS = {
-    "module.": "saved from a model wrapped in DataParallel",
-    "_orig_mod.": "saved from a compiled model",
-    "model.": "saved from a model that holds this one as `model`",
-    "state_dict.": "saved inside another dictionary",
-}
-
-
-def _hints(plan: Plan) -> list[str]:
-    hints = []
-    if plan.unexpected:
-        for prefix, why in _WRAPPERS.items():
-            if all(key.startswith(prefix) for key in plan.unexpected):
-                hints.append(f'every unexpected key starts with "{prefix}": {why}; strip the prefix')
-        if plan.missing and not hints:
-            hints += _renaming_hints(plan.missing, plan.unexpected)
-        if set(plan.unexpected) & {"state_dict", "model_state_dict", "model"}:
-            hints.append("the dictionary looks like a whole checkpoint; pass the entry that holds the model's state")
-    elif plan.missing:
-        for prefix, why in _WRAPPERS.items():
-            if all(key.startswith(prefix) for key in plan.missing):
-                hints.append(
-                    f'every missing key starts with "{prefix}": the model is wrapped, not {why}; add the prefix'
-                )
-    if any(error.startswith("size mismatch") for error in plan.errors):
-        hints += _transposition_hints(plan)
-    return hints
-
-
-def _renaming_hints(missing: list[str], unexpected: list[str], limit: int = 10) -> list[str]:
-    import difflib  # only a failure needs it
-
-    hints = []
-    for key in missing[:limit]:
-        close = difflib.get_close_matches(key, unexpected, n=1, cutoff=0.75)
-        if close:
-            hints.append(f'"{key}" may have been renamed: the dictionary has "{close[0]}"')
-    return hints
-
-
-def _transposition_hints(plan: Plan) -> list[str]:
-    hints = []
-    current = {**dict(plan.root.named_parameters()), **dict(plan.root.named_buffers())}
-    for key, destination in current.items():
-        source = plan.state_dict.get(key)
-        if not isinstance(source, ondol.Tensor) or is_lazy(destination) or not source.dim() == destination.dim() == 2:
-            continue
-        if source.shape != destination.shape and source.shape == destination.t().shape:
-            hints.append(f'"{key}" has the transposed shape; pass `{key.rsplit(".", 1)[-1]}.t()`')
-    return hints

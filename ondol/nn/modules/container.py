@@ -11,6 +11,7 @@ from typing import Any
 import ondol
 
 from ..parameter import Parameter
+from ._hooks import remark_on_input
 from .module import Module
 
 __all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
@@ -110,8 +111,12 @@ class Sequential(_IndexedModules):
         return self.extend([module for _ in range(other - 1) for module in list(self)])
 
     def forward(self, input: Any) -> Any:
-        for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+        try:
+            for module in self._modules.values():
+                input = module(input)  # type: ignore[misc]
+        except Exception as error:
+            remark_on_input(self, input, error)
+            raise
         return input
 
     def pop(self, key: Any) -> Any:

