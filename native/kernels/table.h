@@ -6,6 +6,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/conversion.h"
 #include "kernels/cpu/convolution.h"
+#include "kernels/cpu/ctc.h"
 #include "kernels/cpu/fft.h"
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
@@ -23,6 +24,7 @@ struct Table {
   AttentionKernels attention;
   ConversionKernels conversion;
   ConvolutionKernels convolution;
+  CtcKernels ctc;
   FftKernels fft;
   FormulaKernels formulas;
   NormalizationKernels normalization;

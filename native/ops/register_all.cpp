@@ -13,6 +13,7 @@ void register_complex(Registry&);
 void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_ctc(Registry&);
 void register_distance(Registry&);
 void register_dropout(Registry&);
 void register_embedding(Registry&);
@@ -85,6 +86,7 @@ void register_all(Registry& r) {
                       register_convolution,
                       register_copy,
                       register_creation,
+                      register_ctc,
                       register_distance,
                       register_dropout,
                       register_embedding,
