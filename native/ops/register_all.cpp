@@ -17,6 +17,7 @@ void register_ctc(Registry&);
 void register_distance(Registry&);
 void register_dropout(Registry&);
 void register_embedding(Registry&);
+void register_embedding_bag(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_fft(Registry&);
@@ -90,6 +91,7 @@ void register_all(Registry& r) {
                       register_distance,
                       register_dropout,
                       register_embedding,
+                      register_embedding_bag,
                       register_exponential,
                       register_extreme,
                       register_fft,
