@@ -46,6 +46,7 @@ void register_flat_gradient(Registry&);
 void register_padding(Registry&);
 void register_padding_continued(Registry&);
 void register_pooling_average(Registry&);
+void register_pooling_fractional(Registry&);
 void register_pooling_max(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
@@ -120,6 +121,7 @@ void register_all(Registry& r) {
                       register_padding,
                       register_padding_continued,
                       register_pooling_average,
+                      register_pooling_fractional,
                       register_pooling_max,
                       register_power,
                       register_product,

@@ -1,10 +1,7 @@
-#include "kernels/cpu/pooling_parts.h"
+#include "kernels/cpu/pooling_row_maxima.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
-
-template <class T>
-using IndexOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
 /// Whether `value` replaces the best so far: the first of equal values and the last NaN stay.
 template <class V>
@@ -141,9 +138,29 @@ void max_forward(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   MaxPool<T>(s).run(x, y, indices);
 }
 
+/// Windows side by side, without padding, of which a row of the output has less than a vector.
+template <class T>
+void max_of_few(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
+  const int64_t in = plane_size(s.input), out = plane_size(s.output);
+  Scratch<int64_t> starts(s.output[2]);
+  for (int64_t w = 0; w < s.output[2]; w++) starts.get()[w] = w * s.stride[2];
+  parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
+    const RowMaxima<T> maxima(s);
+    for (int64_t plane = begin; plane < end; plane++)
+      for (int64_t row = 0; row < s.output[0] * s.output[1]; row++) {
+        const int64_t d = row / s.output[1] * s.stride[0], h = row % s.output[1] * s.stride[1];
+        const int64_t from = (d * s.input[1] + h) * s.input[2], to = plane * out + row * s.output[2];
+        maxima.run(x + plane * in + from, from, starts.get(), y + to, indices ? indices + to : nullptr);
+      }
+  });
+}
+
 template <class T>
 void adaptive_max_forward(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   if (s.planes == 0 || plane_size(s.output) == 0) return;
+  const bool small = plane_size(s.input) < (int64_t{1} << 31);
+  if (small && is_even(s) && s.output[2] < lanes<T> && s.input[2] / s.output[2] < lanes<T>)
+    return max_of_few(even_shape(s), x, y, indices);
   if (is_even(s) && plane_size(s.output) > 1) return max_forward(even_shape(s), x, y, indices);
   max_scalar(s, adaptive_window, x, y, indices);
 }

@@ -13,6 +13,8 @@ namespace ondol::kernel::ONDOL_LEVEL {
 template <class T>
 void fill_max_pooling(PoolingFunctions<T>&);
 template <class T>
+void fill_fractional_pooling(PoolingFunctions<T>&);
+template <class T>
 void fill_average_pooling(PoolingFunctions<T>&);
 
 inline int64_t plane_size(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
