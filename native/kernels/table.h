@@ -7,6 +7,7 @@
 #include "kernels/cpu/conversion.h"
 #include "kernels/cpu/convolution.h"
 #include "kernels/cpu/ctc.h"
+#include "kernels/cpu/distance.h"
 #include "kernels/cpu/fft.h"
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
@@ -25,6 +26,7 @@ struct Table {
   ConversionKernels conversion;
   ConvolutionKernels convolution;
   CtcKernels ctc;
+  DistanceKernels distance;
   FftKernels fft;
   FormulaKernels formulas;
   NormalizationKernels normalization;

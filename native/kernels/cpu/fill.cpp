@@ -9,6 +9,7 @@ void fill(AttentionKernels& kernels);
 void fill(ConversionKernels& kernels);
 void fill(ConvolutionKernels& kernels);
 void fill(CtcKernels& kernels);
+void fill(DistanceKernels& kernels);
 void fill(FftKernels& kernels);
 void fill(FormulaKernels& kernels);
 void fill(NormalizationKernels& kernels);
@@ -25,6 +26,7 @@ void fill(Table& table) {
   fill(table.conversion);
   fill(table.convolution);
   fill(table.ctc);
+  fill(table.distance);
   fill(table.fft);
   fill(table.formulas);
   fill(table.normalization);
