@@ -2,6 +2,8 @@
 // backward. nn/functional/grid.py makes one differentiable function of them.
 
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "base/parallel.h"
 #include "ops/functions.h"
@@ -115,30 +117,123 @@ std::vector<Tap<T>> all_taps(const T* grid, const Shape& s, const Sampling& how)
   return taps;
 }
 
+/// Two neighbouring pixels, and two pairs of them.
 template <class T>
-void sample_images(const T* x, const T* grid, T* y, const Shape& s, const Sampling& how) {
-  for (int64_t n = 0; n < s.batch; ++n) {
-    const std::vector<Tap<T>> taps = all_taps(grid + n * s.places() * 2, s, how);
-    parallel_for(s.channels, 1 + 4096 / s.places(), [&](int64_t begin, int64_t end) {
-      for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c) {
-        const T* plane = x + c * s.pixels();
-        T* out = y + c * s.places();
-        for (int64_t i = 0; i < s.places(); ++i) {
-          const Tap<T>* tap = taps.data() + i * kTaps;
-          T sum = 0;
-          for (int k = 0; k < kTaps; ++k)
-            if (tap[k].at >= 0) sum += tap[k].weight * plane[tap[k].at];
-          out[i] = sum;
+using Pair [[gnu::vector_size(2 * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+template <class T>
+using Square [[gnu::vector_size(4 * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+
+/// A place whose four taps all lie inside: where the first one is, and the four weights.
+template <class T>
+struct Corner {
+  int64_t at;  // -1: for the taps to tell, some lie outside or there is one only
+  T weights[kTaps];
+};
+
+/// What the places of one image read: corners where that is enough, taps for the others.
+template <class T>
+struct Readings {
+  std::unique_ptr<Corner<T>[]> corners;
+  std::unique_ptr<Tap<T>[]> taps;
+
+  Readings(const T* grid, const Shape& s, const Sampling& how)
+      : corners(std::make_unique_for_overwrite<Corner<T>[]>(static_cast<size_t>(s.places()))),
+        taps(std::make_unique_for_overwrite<Tap<T>[]>(static_cast<size_t>(s.places() * kTaps))) {
+    const T last_left = T(s.width - 2), last_top = T(s.height - 2);
+    parallel_for(s.places(), 2048, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T x = place_of(grid[2 * i], s.width, how).at, y = place_of(grid[2 * i + 1], s.height, how).at;
+        const T left = std::floor(x), top = std::floor(y), dx = x - left, dy = y - top;
+        Corner<T>& corner = corners[i];
+        if (how.interpolation == Interpolation::Bilinear && left >= 0 && left <= last_left && top >= 0 &&
+            top <= last_top) {
+          corner = {static_cast<int64_t>(top) * s.width + static_cast<int64_t>(left),
+                    {(1 - dx) * (1 - dy), dx * (1 - dy), (1 - dx) * dy, dx * dy}};
+        } else {
+          corner.at = -1;
+          taps_of(grid + 2 * i, s, how, taps.get() + i * kTaps);
         }
       }
     });
   }
+};
+
+template <class T>
+T sum_of_taps(const T* plane, const Tap<T>* tap) {
+  T sum = 0;
+  for (int k = 0; k < kTaps; ++k)
+    if (tap[k].at >= 0) sum += tap[k].weight * plane[tap[k].at];
+  return sum;
+}
+
+/// The products of the four pixels from `corner` on, two of each row, with their weights.
+template <class T, class Vector>
+[[gnu::always_inline]] inline void multiply(const T* plane, int64_t width, const Corner<T>& corner, Vector& products) {
+  const T* top = plane + corner.at;
+  const Vector pixels = __builtin_shufflevector(*reinterpret_cast<const Pair<T>*>(top),
+                                                *reinterpret_cast<const Pair<T>*>(top + width), 0, 1, 2, 3);
+  products = pixels * *reinterpret_cast<const Vector*>(corner.weights);
+}
+
+template <class T>
+void sample_plane(const T* plane, const Shape& s, const Readings<T>& readings, T* out) {
+  using Vector = Square<T>;
+  const int64_t width = s.width, places = s.places();
+  const Corner<T>* corners = readings.corners.get();
+  const auto single = [&](int64_t i) {
+    if (corners[i].at < 0) return sum_of_taps(plane, readings.taps.get() + i * kTaps);
+    Vector each;
+    multiply(plane, width, corners[i], each);
+    return (each[0] + each[2]) + (each[1] + each[3]);
+  };
+  int64_t i = 0;
+  for (; i + 4 <= places; i += 4) {
+    if ((corners[i].at | corners[i + 1].at | corners[i + 2].at | corners[i + 3].at) < 0) {
+      for (int64_t j = i; j < i + 4; ++j) out[j] = single(j);
+      continue;
+    }
+    Vector a, b, c, d;
+    multiply(plane, width, corners[i], a);
+    multiply(plane, width, corners[i + 1], b);
+    multiply(plane, width, corners[i + 2], c);
+    multiply(plane, width, corners[i + 3], d);
+    // Columns first, then rows: the order of `single`.
+    const Vector ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    const Vector cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    *reinterpret_cast<Vector*>(out + i) =
+        __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+  }
+  for (; i < places; ++i) out[i] = single(i);
+}
+
+/// image(n) for each, on several threads if there are enough of them; otherwise an image may use several.
+template <class F>
+void for_images(const Shape& s, F&& image) {
+  const int64_t grain = s.batch < num_threads() ? s.batch : 1 + 16384 / (s.channels * s.places() + 1);
+  if (grain >= s.batch) {
+    for (int64_t n = 0; n < s.batch; ++n) image(n);
+    return;
+  }
+  parallel_for(s.batch, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) image(n);
+  });
+}
+
+template <class T>
+void sample_images(const T* x, const T* grid, T* y, const Shape& s, const Sampling& how) {
+  for_images(s, [&](int64_t n) {
+    const Readings<T> readings(grid + n * s.places() * 2, s, how);
+    parallel_for(s.channels, 1 + 16384 / s.places(), [&](int64_t begin, int64_t end) {
+      for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c)
+        sample_plane(x + c * s.pixels(), s, readings, y + c * s.places());
+    });
+  });
 }
 
 /// gx gets what each sample took from its pixels; one thread a plane, so that the order of the sums is fixed.
 template <class T>
 void spread_images(const T* gy, const T* grid, T* gx, const Shape& s, const Sampling& how) {
-  for (int64_t n = 0; n < s.batch; ++n) {
+  for_images(s, [&](int64_t n) {
     const std::vector<Tap<T>> taps = all_taps(grid + n * s.places() * 2, s, how);
     parallel_for(s.channels, 1 + 4096 / s.places(), [&](int64_t begin, int64_t end) {
       for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c) {
@@ -152,12 +247,12 @@ void spread_images(const T* gy, const T* grid, T* gx, const Shape& s, const Samp
         }
       }
     });
-  }
+  });
 }
 
 template <class T>
 void grid_gradient(const T* gy, const T* x, const T* grid, T* g_grid, const Shape& s, const Sampling& how) {
-  for (int64_t n = 0; n < s.batch; ++n) {
+  for_images(s, [&](int64_t n) {
     const T *image = x + n * s.channels * s.pixels(), *g = gy + n * s.channels * s.places();
     const T* places = grid + n * s.places() * 2;
     T* out = g_grid + n * s.places() * 2;
@@ -177,7 +272,7 @@ void grid_gradient(const T* gy, const T* x, const T* grid, T* g_grid, const Shap
         out[2 * i + 1] = by_y;
       }
     });
-  }
+  });
 }
 
 Shape shape_of(const Tensor& input, const Tensor& grid) {
