@@ -2,6 +2,7 @@
 // backward. nn/functional/grid.py makes one differentiable function of them.
 
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -117,11 +118,35 @@ std::vector<Tap<T>> all_taps(const T* grid, const Shape& s, const Sampling& how)
   return taps;
 }
 
-/// Two neighbouring pixels, and two pairs of them.
-template <class T>
-using Pair [[gnu::vector_size(2 * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+/// Two neighbouring pixels of each of two rows.
 template <class T>
 using Square [[gnu::vector_size(4 * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+
+/// Lanes of x (0 to 3) and y (4 to 7).
+template <int a, int b, int c, int d, class Vector>
+[[gnu::always_inline]] inline void choose_lanes(const Vector& x, const Vector& y, Vector& chosen) {
+#if defined(__clang__)
+  chosen = __builtin_shufflevector(x, y, a, b, c, d);
+#else
+  chosen = __builtin_shuffle(x, y, decltype(x < y){a, b, c, d});
+#endif
+}
+/// The sums of lanes 0 and 2 and lanes 1 and 3 of x, then those of y.
+template <class Vector>
+[[gnu::always_inline]] inline void add_halves(const Vector& x, const Vector& y, Vector& sums) {
+  Vector low, high;
+  choose_lanes<0, 1, 4, 5>(x, y, low);
+  choose_lanes<2, 3, 6, 7>(x, y, high);
+  sums = low + high;
+}
+/// The sums of neighbouring lanes of x, then those of y.
+template <class Vector>
+[[gnu::always_inline]] inline void add_neighbours(const Vector& x, const Vector& y, Vector& sums) {
+  Vector even, odd;
+  choose_lanes<0, 2, 4, 6>(x, y, even);
+  choose_lanes<1, 3, 5, 7>(x, y, odd);
+  sums = even + odd;
+}
 
 /// A place whose four taps all lie inside: where the first one is, and the four weights.
 template <class T>
@@ -170,8 +195,16 @@ T sum_of_taps(const T* plane, const Tap<T>* tap) {
 template <class T, class Vector>
 [[gnu::always_inline]] inline void multiply(const T* plane, int64_t width, const Corner<T>& corner, Vector& products) {
   const T* top = plane + corner.at;
-  const Vector pixels = __builtin_shufflevector(*reinterpret_cast<const Pair<T>*>(top),
-                                                *reinterpret_cast<const Pair<T>*>(top + width), 0, 1, 2, 3);
+  Vector pixels;
+  if constexpr (sizeof(T) == 4) {  // two loads of two pixels, which are no numbers meanwhile
+    using Halves [[gnu::vector_size(16)]] = double;
+    double of_top, of_bottom;
+    std::memcpy(&of_top, top, 8);
+    std::memcpy(&of_bottom, top + width, 8);
+    pixels = (Vector)Halves{of_top, of_bottom};
+  } else {
+    pixels = Vector{top[0], top[1], top[width], top[width + 1]};
+  }
   products = pixels * *reinterpret_cast<const Vector*>(corner.weights);
 }
 
@@ -197,11 +230,12 @@ void sample_plane(const T* plane, const Shape& s, const Readings<T>& readings, T
     multiply(plane, width, corners[i + 1], b);
     multiply(plane, width, corners[i + 2], c);
     multiply(plane, width, corners[i + 3], d);
-    // Columns first, then rows: the order of `single`.
-    const Vector ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    const Vector cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
-    *reinterpret_cast<Vector*>(out + i) =
-        __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+    // In the order of `single`.
+    Vector ab, cd, sums;
+    add_halves(a, b, ab);
+    add_halves(c, d, cd);
+    add_neighbours(ab, cd, sums);
+    *reinterpret_cast<Vector*>(out + i) = sums;
   }
   for (; i < places; ++i) out[i] = single(i);
 }
