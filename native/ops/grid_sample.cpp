@@ -108,16 +108,6 @@ void taps_of(const T* grid, const Shape& s, const Sampling& how, Tap<T>* taps) {
   taps[3] = {position(left + 1, top + 1, s), dx * dy, dy * x.slope, dx * y.slope};
 }
 
-/// The taps of all places of one image.
-template <class T>
-std::vector<Tap<T>> all_taps(const T* grid, const Shape& s, const Sampling& how) {
-  std::vector<Tap<T>> taps(static_cast<size_t>(s.places() * kTaps));
-  parallel_for(s.places(), 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) taps_of(grid + 2 * i, s, how, taps.data() + i * kTaps);
-  });
-  return taps;
-}
-
 /// Two neighbouring pixels of each of two rows.
 template <class T>
 using Square [[gnu::vector_size(4 * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
@@ -266,45 +256,93 @@ void sample_images(const T* x, const T* grid, T* y, const Shape& s, const Sampli
 
 /// gx gets what each sample took from its pixels; one thread a plane, so that the order of the sums is fixed.
 template <class T>
+void spread_plane(const T* g, const Shape& s, const Readings<T>& readings, T* plane) {
+  const int64_t width = s.width, places = s.places();
+  const Corner<T>* corners = readings.corners.get();
+  std::fill(plane, plane + s.pixels(), T(0));
+  for (int64_t i = 0; i < places; ++i) {
+    const Corner<T>& corner = corners[i];
+    if (corner.at >= 0) {
+      T *top = plane + corner.at, *bottom = top + width;
+      top[0] += corner.weights[0] * g[i];
+      top[1] += corner.weights[1] * g[i];
+      bottom[0] += corner.weights[2] * g[i];
+      bottom[1] += corner.weights[3] * g[i];
+      continue;
+    }
+    const Tap<T>* tap = readings.taps.get() + i * kTaps;
+    for (int k = 0; k < kTaps; ++k)
+      if (tap[k].at >= 0) plane[tap[k].at] += tap[k].weight * g[i];
+  }
+}
+template <class T>
 void spread_images(const T* gy, const T* grid, T* gx, const Shape& s, const Sampling& how) {
   for_images(s, [&](int64_t n) {
-    const std::vector<Tap<T>> taps = all_taps(grid + n * s.places() * 2, s, how);
+    const Readings<T> readings(grid + n * s.places() * 2, s, how);
     parallel_for(s.channels, 1 + 4096 / s.places(), [&](int64_t begin, int64_t end) {
-      for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c) {
-        T* plane = gx + c * s.pixels();
-        const T* g = gy + c * s.places();
-        std::fill(plane, plane + s.pixels(), T(0));
-        for (int64_t i = 0; i < s.places(); ++i) {
-          const Tap<T>* tap = taps.data() + i * kTaps;
-          for (int k = 0; k < kTaps; ++k)
-            if (tap[k].at >= 0) plane[tap[k].at] += tap[k].weight * g[i];
-        }
-      }
+      for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c)
+        spread_plane(gy + c * s.places(), s, readings, gx + c * s.pixels());
     });
   });
+}
+
+/// sums[i] gets, for the places [begin, end), g times each of the four pixels of a place, added up over the channels.
+template <class T>
+void sum_over_channels(const T* g, const T* image, const Shape& s, const Readings<T>& readings, int64_t begin,
+                       int64_t end, T (*sums)[kTaps]) {
+  const int64_t width = s.width;
+  for (int64_t c = 0; c < s.channels; ++c, g += s.places(), image += s.pixels())
+    for (int64_t i = begin; i < end; ++i) {
+      T* sum = sums[i - begin];
+      if (const int64_t at = readings.corners[i].at; at >= 0) {
+        const T *top = image + at, *bottom = top + width;
+        sum[0] += g[i] * top[0];
+        sum[1] += g[i] * top[1];
+        sum[2] += g[i] * bottom[0];
+        sum[3] += g[i] * bottom[1];
+        continue;
+      }
+      const Tap<T>* tap = readings.taps.get() + i * kTaps;
+      for (int k = 0; k < kTaps; ++k)
+        if (tap[k].at >= 0) sum[k] += g[i] * image[tap[k].at];
+    }
+}
+
+/// The gradient of the two numbers of a place, from what sum_over_channels found.
+template <class T>
+void gradient_of_place(const T* grid, const Shape& s, const Sampling& how, const Readings<T>& readings, int64_t i,
+                       const T* sums, T* out) {
+  T by_x = 0, by_y = 0;
+  if (readings.corners[i].at >= 0) {
+    const Place<T> x = place_of(grid[0], s.width, how), y = place_of(grid[1], s.height, how);
+    const T dx = x.at - std::floor(x.at), dy = y.at - std::floor(y.at);
+    by_x = ((sums[1] - sums[0]) * (1 - dy) + (sums[3] - sums[2]) * dy) * x.slope;
+    by_y = ((sums[2] - sums[0]) * (1 - dx) + (sums[3] - sums[1]) * dx) * y.slope;
+  } else {
+    const Tap<T>* taps = readings.taps.get() + i * kTaps;
+    for (int k = 0; k < kTaps; ++k) {
+      if (taps[k].at < 0) continue;
+      by_x += taps[k].by_x * sums[k];
+      by_y += taps[k].by_y * sums[k];
+    }
+  }
+  out[2 * i] = by_x;
+  out[2 * i + 1] = by_y;
 }
 
 template <class T>
 void grid_gradient(const T* gy, const T* x, const T* grid, T* g_grid, const Shape& s, const Sampling& how) {
   for_images(s, [&](int64_t n) {
-    const T *image = x + n * s.channels * s.pixels(), *g = gy + n * s.channels * s.places();
     const T* places = grid + n * s.places() * 2;
     T* out = g_grid + n * s.places() * 2;
+    const Readings<T> readings(places, s, how);
     parallel_for(s.places(), 1 + 4096 / s.channels, [&](int64_t begin, int64_t end) {
-      Tap<T> taps[kTaps];
-      for (int64_t i = begin; i < end; ++i) {
-        taps_of(places + 2 * i, s, how, taps);
-        T by_x = 0, by_y = 0;
-        for (int k = 0; k < kTaps; ++k) {
-          if (taps[k].at < 0) continue;
-          T sum = 0;
-          for (int64_t c = 0; c < s.channels; ++c) sum += g[c * s.places() + i] * image[c * s.pixels() + taps[k].at];
-          by_x += taps[k].by_x * sum;
-          by_y += taps[k].by_y * sum;
-        }
-        out[2 * i] = by_x;
-        out[2 * i + 1] = by_y;
-      }
+      std::vector<T> memory(static_cast<size_t>((end - begin) * kTaps));
+      auto* sums = reinterpret_cast<T(*)[kTaps]>(memory.data());
+      sum_over_channels(gy + n * s.channels * s.places(), x + n * s.channels * s.pixels(), s, readings, begin, end,
+                        sums);
+      for (int64_t i = begin; i < end; ++i)
+        gradient_of_place(places + 2 * i, s, how, readings, i, sums[i - begin], out);
     });
   });
 }
