@@ -1,7 +1,6 @@
 // Where: nonzero, argwhere, searchsorted, bucketize.
 
 #include <algorithm>
-#include <limits>
 
 #include "base/parallel.h"
 #include "base/vectorize.h"
@@ -127,7 +126,7 @@ Tensor search(const Search& task, const Tensor& values) {
         parallel_for(wanted.numel(), 2048, [&](int64_t begin, int64_t end) {
           int64_t i = begin;
           if constexpr (kSearchedInBlocks<T>) {
-            if (!order && rows == 1 && n > 0 && n < std::numeric_limits<int32_t>::max())
+            if (!order && rows == 1 && n > 0 && n <= INT32_MAX)
               for (auto points = block_search<T>(task.side); i + kBlock <= end; i += kBlock)
                 points(bounds, static_cast<int32_t>(n), value + i, out + i);
           }
