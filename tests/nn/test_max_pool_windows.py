@@ -64,7 +64,8 @@ def test_fractional_pool_of_an_image_draws_the_width_first():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "outputs"), [((8, 12, 20), (4, 3, 4)), ((6, 6, 6), (3, 1, 2)), ((4, 4, 96), (2, 2, 2))]
+    ("sizes", "outputs"),
+    [((8, 12, 20), (4, 3, 4)), ((6, 6, 6), (3, 1, 2)), ((4, 4, 96), (2, 2, 2)), ((2, 3, 37), (1, 1, 1))],
 )
 def test_adaptive_pool_with_windows_of_one_size(sizes, outputs):
     x = volume(*sizes)
