@@ -1,6 +1,7 @@
 // Connectionist temporal classification: the loss of label sequences without alignment.
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "autograd/node.h"

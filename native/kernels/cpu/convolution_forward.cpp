@@ -1,5 +1,5 @@
-#include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/convolution_direct.h"
+#include "kernels/cpu/convolution_parts.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
