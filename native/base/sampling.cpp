@@ -12,22 +12,35 @@
 
 #include "base/distributions.h"
 #include "base/half.h"
+#include "base/parallel.h"
 #include "base/vectorize.h"
 
 namespace ondol::random {
 namespace {
 
+/// Whether a row has a weight that is negative, infinite or no number, and whether it has a positive one.
+struct RowCheck {
+  bool bad, positive;
+};
+template <class T>
+ONDOL_VECTORIZE RowCheck check_row(const T* weights, int64_t categories) {
+  int bad = 0, positive = 0;
+  for (int64_t i = 0; i < categories; ++i) {
+    bad |= !(weights[i] >= 0 && weights[i] <= std::numeric_limits<T>::max());
+    positive |= weights[i] > 0;
+  }
+  return {bad != 0, positive != 0};
+}
+
 template <class T>
 void check_weights(const T* weights, int64_t rows, int64_t categories) {
-  for (int64_t row = 0; row < rows; ++row, weights += categories) {
-    T sum = 0;
-    for (int64_t i = 0; i < categories; ++i) {
-      if (!(weights[i] >= 0 && weights[i] <= std::numeric_limits<T>::max()))
-        throw std::runtime_error("probability tensor contains either `inf`, `nan` or element < 0");
-      sum += weights[i];
+  parallel_for(rows, 1 + 16384 / (categories + 1), [=](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const RowCheck check = check_row(weights + row * categories, categories);
+      if (check.bad) throw std::runtime_error("probability tensor contains either `inf`, `nan` or element < 0");
+      if (!check.positive) throw std::runtime_error("invalid multinomial distribution (sum of probabilities <= 0)");
     }
-    if (!(sum > 0)) throw std::runtime_error("invalid multinomial distribution (sum of probabilities <= 0)");
-  }
+  });
 }
 
 /// The distance of neighbouring numbers with `digits` bits around a nonzero value, at least 1.
@@ -86,27 +99,76 @@ void permutation(Generator& generator, int64_t* out, int64_t n) {
   }
 }
 
+namespace {
+
 template <class T>
-ONDOL_VECTORIZE static void divide(T* values, int64_t n, T divisor) {
+[[gnu::always_inline]] inline void divide_each(T* values, int64_t n, T divisor) {
   for (int64_t i = 0; i < n; ++i) values[i] /= divisor;
 }
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE void wide_divide(T* values, int64_t n, T divisor) {
+  divide_each(values, n, divisor);
+}
+template <class T>
+ONDOL_VECTORIZE void plain_divide(T* values, int64_t n, T divisor) {
+  divide_each(values, n, divisor);
+}
+
+/// The running sums of kRows rows, divided by the last. In T and in this order, as PyTorch: the sums decide which
+/// category a number on the border falls into. An addition waits for the one before it, so rows go side by side.
+template <int kRows, class T>
+void accumulate(const T* weights, int64_t categories, T* cumulative) {
+  T sums[kRows] = {};
+  for (int64_t i = 0; i < categories; ++i)
+    for (int r = 0; r < kRows; ++r) cumulative[r * categories + i] = sums[r] += weights[r * categories + i];
+  auto divide = wide_vectors() ? wide_divide<T> : plain_divide<T>;
+  for (int r = 0; r < kRows; ++r) {
+    divide(cumulative + r * categories, categories, sums[r]);
+    cumulative[r * categories + categories - 1] = 1;
+  }
+}
+
+/// The first of the ascending values, of which the last is 1, that is not less than u < 1. Without branches, which
+/// random numbers make unpredictable.
+template <class T>
+int64_t first_not_less(const T* values, int64_t n, double u) {
+  int64_t low = 0;
+  while (n > 1) {
+    const int64_t half = n / 2;
+    low += half & -static_cast<int64_t>(static_cast<double>(values[low + half - 1]) < u);
+    n -= half;
+  }
+  return low;
+}
+
+}  // namespace
 
 template <class T>
 void multinomial_with_replacement(Generator& generator, const T* weights, int64_t rows, int64_t categories,
                                   int64_t* out, int64_t samples) {
   check_weights(weights, rows, categories);
-  std::vector<T> cumulative(categories);
+  constexpr int64_t kTogether = 8;
+  const int64_t block = std::max(kTogether, (int64_t{1} << 20) / (categories + samples));  // bounds the memory
+  const int64_t most = std::min(block, rows);
+  std::vector<T> cumulative(static_cast<size_t>(most * categories));
+  std::vector<double> numbers(static_cast<size_t>(most * samples));
   std::lock_guard lock(generator.mutex);
-  for (int64_t row = 0; row < rows; ++row, weights += categories, out += samples) {
-    // In T and in this order, as PyTorch: the sums decide which category a number on the border falls into.
-    T sum = 0;
-    for (int64_t i = 0; i < categories; ++i) cumulative[i] = sum += weights[i];
-    divide(cumulative.data(), categories, sum);
-    cumulative.back() = 1;
-    for (int64_t i = 0; i < samples; ++i) {
-      const double u = static_cast<double>(generator.random64() & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
-      out[i] = std::lower_bound(cumulative.begin(), cumulative.end(), u) - cumulative.begin();
-    }
+  for (int64_t first = 0; first < rows; first += block) {
+    const int64_t count = std::min(block, rows - first);
+    for (int64_t i = 0; i < count * samples; ++i)
+      numbers[i] = static_cast<double>(generator.random64() & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
+    const int64_t groups = (count + kTogether - 1) / kTogether;
+    parallel_for(groups, 1 + 2048 / (categories + samples), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin * kTogether; row < std::min(end * kTogether, count);) {
+        const T* from = weights + (first + row) * categories;
+        T* sums = cumulative.data() + row * categories;
+        const int64_t together = row + kTogether <= count ? kTogether : 1;
+        together > 1 ? accumulate<kTogether>(from, categories, sums) : accumulate<1>(from, categories, sums);
+        for (const int64_t last = row + together; row < last; ++row)
+          for (int64_t i = row * samples; i < (row + 1) * samples; ++i)
+            out[first * samples + i] = first_not_less(cumulative.data() + row * categories, categories, numbers[i]);
+      }
+    });
   }
 }
 

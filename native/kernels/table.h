@@ -6,6 +6,8 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/conversion.h"
 #include "kernels/cpu/convolution.h"
+#include "kernels/cpu/ctc.h"
+#include "kernels/cpu/distance.h"
 #include "kernels/cpu/fft.h"
 #include "kernels/cpu/normalization.h"
 #include "kernels/cpu/optimizer.h"
@@ -24,6 +26,8 @@ struct Table {
   AttentionKernels attention;
   ConversionKernels conversion;
   ConvolutionKernels convolution;
+  CtcKernels ctc;
+  DistanceKernels distance;
   FftKernels fft;
   FormulaKernels formulas;
   NormalizationKernels normalization;

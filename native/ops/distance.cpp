@@ -1,9 +1,7 @@
 // Euclidean distances between all rows of matrices.
 
-#include <cmath>
-
 #include "base/parallel.h"
-#include "base/vectorize.h"
+#include "kernels/table.h"
 #include "ops/functions.h"
 #include "ops/linalg.h"
 #include "ops/registry.h"
@@ -66,87 +64,19 @@ Tensor euclidean_distances(const Tensor& x, const Tensor& y) {
   return distances;
 }
 
-template <class T>
-struct Lanes {
-  using Vector [[gnu::vector_size(32), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
-  static constexpr int64_t kWidth = 32 / sizeof(T), kVectors = 4, kTile = kVectors * kWidth;
-};
-
-/// The distances of one row of x [rows, n] to those after it, a tile of them side by side. `columns` is x transposed,
-/// its lines `rows` + one tile long. Sums of 128 terms are added up, for the sake of their last digits.
-template <class T>
-[[gnu::always_inline]] inline void distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
-                                                   T* out) {
-  using Vector = typename Lanes<T>::Vector;
-  constexpr int64_t kTile = Lanes<T>::kTile, kBlock = 128;
-  for (int64_t other = row + 1; other < rows; other += kTile) {
-    Vector total[Lanes<T>::kVectors] = {};
-    for (int64_t start = 0; start < n; start += kBlock) {
-      Vector sums[Lanes<T>::kVectors] = {};
-      for (int64_t k = start; k < std::min(n, start + kBlock); ++k) {
-        const auto* line = reinterpret_cast<const Vector*>(columns + k * (rows + kTile) + other);
-        for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) {
-          Vector difference = line[v] - x[row * n + k];
-          sums[v] += difference * difference;
-        }
-      }
-      for (int64_t v = 0; v < Lanes<T>::kVectors; ++v) total[v] += sums[v];
-    }
-    const T* squares = reinterpret_cast<const T*>(total);
-    for (int64_t lane = 0; lane < std::min(kTile, rows - other); ++lane) *out++ = std::sqrt(squares[lane]);
-  }
-}
-/// Adds what one row's distances to all others contribute to its gradient.
-template <class T>
-[[gnu::always_inline]] inline void gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n,
-                                                   T* out) {
-  for (int64_t other = 0; other < rows; ++other) {
-    if (other == row) continue;
-    int64_t low = std::min(row, other), high = std::max(row, other);
-    T weight = weights[low * (2 * rows - low - 1) / 2 + high - low - 1];
-    for (int64_t i = 0; i < n; ++i) out[i] += weight * (x[row * n + i] - x[other * n + i]);
-  }
-}
-
-template <class T>
-ONDOL_VECTORIZE ONDOL_WIDE void wide_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n,
-                                                     T* out) {
-  distances_after(x, columns, row, rows, n, out);
-}
-template <class T>
-ONDOL_VECTORIZE void plain_distances_after(const T* x, const T* columns, int64_t row, int64_t rows, int64_t n, T* out) {
-  distances_after(x, columns, row, rows, n, out);
-}
-template <class T>
-ONDOL_VECTORIZE ONDOL_WIDE void wide_gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n,
-                                                     T* out) {
-  gradient_of_row(x, weights, row, rows, n, out);
-}
-template <class T>
-ONDOL_VECTORIZE void plain_gradient_of_row(const T* x, const T* weights, int64_t row, int64_t rows, int64_t n, T* out) {
-  gradient_of_row(x, weights, row, rows, n, out);
-}
-
-/// f with a value of the element type, float or double.
+/// f with the kernels of the element type, float or double, and a value of it.
 template <class F>
-void visit_real(Dtype dtype, F&& f) {
-  dtype == Dtype::F32 ? f(float{}) : f(double{});
+void with_kernels(Dtype dtype, F&& f) {
+  dtype == Dtype::F32 ? f(kernel::table().distance.float32, float{}) : f(kernel::table().distance.float64, double{});
 }
 
-/// weights[k] (x_i - x_j) for each pair k = (i, j), added to row i and taken from row j. Of small grain, so that every
-/// row is summed in one order.
+/// weights[k] (x_i - x_j) for each pair k = (i, j), added to row i and taken from row j.
 Tensor pair_gradient(const Tensor& x, const Tensor& weights) {
-  Tensor rows = contiguous(detach(x)), factors = contiguous(detach(weights)), result = zeros(x.sizes(), x.dtype());
-  int64_t count = x.size(0), n = x.size(1);
-  visit_real(x.dtype(), [&](auto type) {
+  Tensor rows = contiguous(detach(x)), factors = contiguous(detach(weights)), result = empty(x.sizes(), x.dtype());
+  with_kernels(x.dtype(), [&](const auto& kernels, auto type) {
     using T = decltype(type);
-    launch({{&rows, &factors}, {&result}}, x.numel() * count, [&] {
-      auto row = wide_vectors() ? wide_gradient_of_row<T> : plain_gradient_of_row<T>;
-      parallel_for(count, 1 + 32768 / (x.numel() + 1), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          row(rows.data<T>(), factors.data<T>(), i, count, n, result.data<T>() + i * n);
-      });
-    });
+    launch({{&rows, &factors}, {&result}}, x.numel() * x.size(0),
+           [&] { kernels.pairs_backward(rows.data<T>(), factors.data<T>(), x.size(0), x.size(1), result.data<T>()); });
   });
   return result;
 }
@@ -175,17 +105,12 @@ Tensor euclidean_pairs(const Tensor& x) {
     runtime_error("pdist only supports floating-point dtypes, got: ", name(x.dtype()));
   int64_t rows = x.size(0), n = x.size(1);
   Tensor input = contiguous(detach(x)), distances = empty({rows < 2 ? 0 : rows * (rows - 1) / 2}, x.dtype());
-  visit_real(x.dtype(), [&](auto type) {
+  with_kernels(x.dtype(), [&](const auto& kernels, auto type) {
     using T = decltype(type);
-    Tensor columns = zeros({n, rows + Lanes<T>::kTile}, x.dtype());
+    Tensor columns = zeros({n, rows + kernel::distance_room}, x.dtype());
     copy_elements(transpose(input, 0, 1), narrow(columns, 1, 0, rows));
-    launch({{&input, &columns}, {&distances}}, distances.numel() * n, [&] {
-      auto row = wide_vectors() ? wide_distances_after<T> : plain_distances_after<T>;
-      parallel_for(rows, 1 + 65536 / (x.numel() + 1), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          row(input.data<T>(), columns.data<T>(), i, rows, n, distances.data<T>() + i * (2 * rows - i - 1) / 2);
-      });
-    });
+    launch({{&input, &columns}, {&distances}}, distances.numel() * n,
+           [&] { kernels.pairs(input.data<T>(), columns.data<T>(), rows, n, distances.data<T>()); });
   });
   if (needs_gradient(x))
     record("PdistBackward0", distances, {x},

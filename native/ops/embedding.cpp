@@ -1,7 +1,8 @@
 // Rows of a table by their numbers.
 
+#include "ops/embedding.h"
+
 #include <cstring>
-#include <vector>
 
 #include "base/parallel.h"
 #include "ops/functions.h"
@@ -9,6 +10,20 @@
 #include "ops/registry.h"
 
 namespace ondol {
+
+Occurrences::Occurrences(const int64_t* row, int64_t count, int64_t rows) : starts(rows + 1, 0), positions(count) {
+  for (int64_t i = 0; i < count; ++i) ++starts[row[i] + 1];
+  for (int64_t r = 0; r < rows; ++r) starts[r + 1] += starts[r];
+  std::vector<int64_t> next(starts.begin(), starts.end() - 1);
+  for (int64_t i = 0; i < count; ++i) positions[next[row[i]]++] = i;
+}
+
+void refuse_sparse_gradient() {
+  not_implemented(
+      "embedding: the gradient with sparse=True is a sparse tensor, which ondol does not have; use sparse=False for a "
+      "dense one");
+}
+
 namespace {
 
 [[noreturn]] void raise_out_of_range(const Tensor& indices, int64_t position, int64_t row, int64_t rows) {
@@ -52,19 +67,6 @@ Tensor gather_rows(const Tensor& weight, const Tensor& rows, const Dims& result_
   return result;
 }
 
-/// Where each row of the table is looked up: positions[starts[r]] ... positions[starts[r + 1] - 1], in order. Made by
-/// counting, so that every row is then summed by one thread in one order.
-struct Occurrences {
-  std::vector<int64_t> starts, positions;
-
-  Occurrences(const int64_t* row, int64_t count, int64_t rows) : starts(rows + 1, 0), positions(count) {
-    for (int64_t i = 0; i < count; ++i) ++starts[row[i] + 1];
-    for (int64_t r = 0; r < rows; ++r) starts[r + 1] += starts[r];
-    std::vector<int64_t> next(starts.begin(), starts.end() - 1);
-    for (int64_t i = 0; i < count; ++i) positions[next[row[i]]++] = i;
-  }
-};
-
 template <class T>
 void sum_rows(const Occurrences& where, const T* gradient, int64_t rows, int64_t width, int64_t padding_idx,
               bool by_frequency, T* to) {
@@ -95,10 +97,8 @@ Tensor passed_on(const Tensor& rows, int64_t table_rows, int64_t padding_idx, bo
   return to_dtype(factors, dtype);
 }
 
-Tensor lookup(const Tensor& weight, const Tensor& rows, const Dims& result_sizes, int64_t padding_idx,
-              bool by_frequency);
+}  // namespace
 
-/// The gradient of the table: each row the sum of the gradients where it was looked up.
 Tensor embedding_backward(const Tensor& gradient, const Tensor& rows, int64_t table_rows, int64_t padding_idx,
                           bool by_frequency) {
   const int64_t width = gradient.sizes().back();
@@ -119,7 +119,7 @@ Tensor embedding_backward(const Tensor& gradient, const Tensor& rows, int64_t ta
   if (needs_gradient(gradient))
     record("EmbeddingDenseBackwardBackward0", result, {gradient},
            [=, sizes = gradient.sizes(), at = save(rows)](const Tensor& second, Gradients& in) {
-             Tensor picked = lookup(second, at(), sizes, -1, false);
+             Tensor picked = embedding_lookup(second, at(), sizes, -1, false);
              if (padding_idx >= 0 || by_frequency)
                picked =
                    mul(picked, unsqueeze(passed_on(at(), table_rows, padding_idx, by_frequency, second.dtype()), -1));
@@ -128,8 +128,8 @@ Tensor embedding_backward(const Tensor& gradient, const Tensor& rows, int64_t ta
   return result;
 }
 
-Tensor lookup(const Tensor& weight, const Tensor& rows, const Dims& result_sizes, int64_t padding_idx,
-              bool by_frequency) {
+Tensor embedding_lookup(const Tensor& weight, const Tensor& rows, const Dims& result_sizes, int64_t padding_idx,
+                        bool by_frequency) {
   Tensor result = gather_rows(weight, rows, result_sizes);
   if (needs_gradient(weight))
     record("EmbeddingBackward0", result, {weight},
@@ -139,14 +139,12 @@ Tensor lookup(const Tensor& weight, const Tensor& rows, const Dims& result_sizes
   return result;
 }
 
+namespace {
+
 /// With a sparse gradient, which cannot be represented: only a backward pass that needs it fails.
 Tensor lookup_without_gradient(const Tensor& weight, const Tensor& rows, const Dims& result_sizes) {
   Tensor result = gather_rows(weight, rows, result_sizes);
-  record("EmbeddingBackward0", result, {weight}, [](const Tensor&, Gradients&) {
-    not_implemented(
-        "embedding: the gradient with sparse=True is a sparse tensor, which ondol does not have; use "
-        "sparse=False for a dense one");
-  });
+  record("EmbeddingBackward0", result, {weight}, [](const Tensor&, Gradients&) { refuse_sparse_gradient(); });
   return result;
 }
 
@@ -159,7 +157,7 @@ Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_id
   Dims sizes = indices.sizes();
   sizes.push_back(weight.sizes()[1]);
   if (sparse && needs_gradient(weight)) return lookup_without_gradient(weight, rows, sizes);
-  return lookup(weight, rows, sizes, padding_idx, scale_grad_by_freq);
+  return embedding_lookup(weight, rows, sizes, padding_idx, scale_grad_by_freq);
 }
 
 }  // namespace

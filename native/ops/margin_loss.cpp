@@ -1,6 +1,10 @@
 // The multi-label margin loss: every label should beat every other class by a margin of 1.
 
+#include <limits>
+#include <vector>
+
 #include "base/parallel.h"
+#include "base/vectorize.h"
 #include "ops/functions.h"
 #include "ops/loss.h"
 #include "ops/reduction.h"
@@ -10,30 +14,63 @@
 namespace ondol {
 namespace {
 
+template <class T>
+using Vector [[gnu::vector_size(32), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+template <class T>
+constexpr int64_t kWidth = 32 / sizeof(T);
+
+/// One label against all classes, in vectors: adds 1 to the slope of each class that is too near, and to `total` by how
+/// much. `others` holds the scores, -infinity at labels. Returns how many are too near.
+template <class T>
+[[gnu::always_inline]] inline T add_margins(T label_score, const T* others, int64_t vectors, T* slope, T* total) {
+  using V = Vector<T>;
+  V sums = *reinterpret_cast<V*>(total), near{};
+  const V ones = V{} + 1;
+  for (int64_t v = 0; v < vectors; ++v) {
+    V& slopes = reinterpret_cast<V*>(slope)[v];
+    const V margin = (1 - label_score) + reinterpret_cast<const V*>(others)[v];
+    const V hit = margin > 0 ? ones : V{};
+    sums += margin > 0 ? margin : V{};
+    slopes += hit;
+    near += hit;
+  }
+  *reinterpret_cast<V*>(total) = sums;
+  T count = 0;
+  for (int64_t lane = 0; lane < kWidth<T>; ++lane) count += near[lane];
+  return count;
+}
+template <class T>
+ONDOL_VECTORIZE ONDOL_WIDE T wide_add_margins(T label_score, const T* others, int64_t vectors, T* slope, T* total) {
+  return add_margins(label_score, others, vectors, slope, total);
+}
+template <class T>
+ONDOL_VECTORIZE T plain_add_margins(T label_score, const T* others, int64_t vectors, T* slope, T* total) {
+  return add_margins(label_score, others, vectors, slope, total);
+}
+
 /// loss = sum over labels j and other classes i of max(0, 1 - x[j] + x[i]) / classes, and its slopes, which are
 /// constant between the corners. The labels end at the first negative one.
 template <class T>
 void multilabel_rows(const T* x, const int64_t* labels, int64_t rows, int64_t classes, T* loss, T* slope) {
-  parallel_for(rows, 1 + 4096 / (classes + 1), [&](int64_t begin, int64_t end) {
-    std::vector<uint8_t> is_label(static_cast<size_t>(classes));
+  const int64_t vectors = (classes + kWidth<T> - 1) / kWidth<T>, padded = vectors * kWidth<T>;
+  auto add = wide_vectors() ? wide_add_margins<T> : plain_add_margins<T>;
+  parallel_for(rows, 1 + 16384 / (classes * classes + 1), [&](int64_t begin, int64_t end) {
+    std::vector<T> others(static_cast<size_t>(padded)), slopes(static_cast<size_t>(padded));
     for (int64_t row = begin; row < end; ++row) {
       const T* scores = x + row * classes;
       const int64_t* own = labels + row * classes;
-      T *gradient = slope + row * classes, total = 0;
-      std::fill(is_label.begin(), is_label.end(), 0);
-      std::fill(gradient, gradient + classes, T(0));
       int64_t count = 0;
-      for (; count < classes && own[count] >= 0; ++count) is_label[own[count]] = 1;
+      std::fill(others.begin() + classes, others.end(), -std::numeric_limits<T>::infinity());
+      std::copy(scores, scores + classes, others.begin());
+      for (; count < classes && own[count] >= 0; ++count) others[own[count]] = -std::numeric_limits<T>::infinity();
+      std::fill(slopes.begin(), slopes.end(), T(0));
+      T totals[kWidth<T>] = {};
       for (int64_t k = 0; k < count; ++k)
-        for (int64_t i = 0; i < classes; ++i) {
-          const T margin = 1 - scores[own[k]] + scores[i];
-          if (is_label[i] || !(margin > 0)) continue;
-          total += margin;
-          gradient[i] += 1;
-          gradient[own[k]] -= 1;
-        }
+        slopes[own[k]] -= add(scores[own[k]], others.data(), vectors, slopes.data(), totals);
+      T total = 0;
+      for (T each : totals) total += each;
       loss[row] = total / T(classes);
-      for (int64_t i = 0; i < classes; ++i) gradient[i] /= T(classes);
+      for (int64_t i = 0; i < classes; ++i) slope[row * classes + i] = slopes[i] / T(classes);
     }
   });
 }

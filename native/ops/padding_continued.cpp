@@ -107,12 +107,13 @@ void continue_planes(const Layout& l, const T* x, T* y) {
   const auto rows = static_cast<int64_t>(l.rows.size()), columns = static_cast<int64_t>(l.columns.size());
   const int64_t run_end = l.run_begin + l.run_length;
   parallel_for(l.planes * rows, 1 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x + (row / rows * l.old_rows + l.rows[row % rows]) * l.old_columns;
+    const T* plane = x + begin / rows * l.old_rows * l.old_columns;
+    for (int64_t row = begin, r = begin % rows; row < end; ++row, ++r) {
+      if (r == rows) r = 0, plane += l.old_rows * l.old_columns;
+      const T* from = plane + l.rows[r] * l.old_columns;
       T* to = y + row * columns;
       for (int64_t j = 0; j < l.run_begin; ++j) to[j] = from[l.columns[j]];
-      const T* run = from + l.columns[l.run_begin];
-      for (int64_t j = 0; j < l.run_length; ++j) to[l.run_begin + j] = run[j];
+      std::memcpy(to + l.run_begin, from + l.columns[l.run_begin], static_cast<size_t>(l.run_length) * sizeof(T));
       for (int64_t j = run_end; j < columns; ++j) to[j] = from[l.columns[j]];
     }
   });

@@ -22,6 +22,9 @@ PoolingPlan plan_adaptive_pooling(const char* operation, int64_t rank, const Ten
 inline Dtype pooling_dtype(Dtype dtype) { return dtype == Dtype::F64 ? Dtype::F64 : Dtype::F32; }
 [[noreturn]] void refuse_pooling_dtype(const char* operation, Dtype dtype);
 
+/// Each element of g [planes, outputs...] added at its index in the input's plane; linear in g, and differentiable.
+Tensor spread_to_indices(const Tensor& g, const Tensor& indices, const PoolingPlan& plan);
+
 // For integers (ops/pooling_integer.cpp), plain loops. The mean is rounded towards zero.
 void max_pool_integers(const kernel::PoolingShape& shape, const int64_t* x, int64_t* y, int64_t* indices);
 void average_pool_integers(const kernel::PoolingShape& shape, bool count_include_pad, int64_t divisor, const int64_t* x,

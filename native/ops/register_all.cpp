@@ -13,9 +13,11 @@ void register_complex(Registry&);
 void register_convolution(Registry&);
 void register_copy(Registry&);
 void register_creation(Registry&);
+void register_ctc(Registry&);
 void register_distance(Registry&);
 void register_dropout(Registry&);
 void register_embedding(Registry&);
+void register_embedding_bag(Registry&);
 void register_exponential(Registry&);
 void register_extreme(Registry&);
 void register_fft(Registry&);
@@ -44,6 +46,7 @@ void register_flat_gradient(Registry&);
 void register_padding(Registry&);
 void register_padding_continued(Registry&);
 void register_pooling_average(Registry&);
+void register_pooling_fractional(Registry&);
 void register_pooling_max(Registry&);
 void register_power(Registry&);
 void register_product(Registry&);
@@ -86,9 +89,11 @@ void register_all(Registry& r) {
                       register_convolution,
                       register_copy,
                       register_creation,
+                      register_ctc,
                       register_distance,
                       register_dropout,
                       register_embedding,
+                      register_embedding_bag,
                       register_exponential,
                       register_extreme,
                       register_fft,
@@ -117,6 +122,7 @@ void register_all(Registry& r) {
                       register_padding,
                       register_padding_continued,
                       register_pooling_average,
+                      register_pooling_fractional,
                       register_pooling_max,
                       register_power,
                       register_product,

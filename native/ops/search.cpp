@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "base/vectorize.h"
 #include "ops/element_type.h"
 #include "ops/functions.h"
 #include "ops/reduction.h"
@@ -108,22 +109,55 @@ Value nonzero_either(const Tensor& self, bool as_tuple) {
 
 enum class Side { Left, Right };
 
-/// The number of elements of an ascending row before which `value` belongs.
+/// The number of elements of an ascending row before which `value` belongs. Without branches, which values in no order
+/// make unpredictable.
 template <class T, class Order>
 int64_t insertion_point(const T* row, int64_t n, T value, Side side, Order at) {
-  auto wide = widened(value);
-  int64_t low = 0, high = n;
-  while (low < high) {
-    int64_t middle = low + (high - low) / 2;
-    auto element = widened(row[at(middle)]);
-    bool before = side == Side::Left ? !(element >= wide) : !(element > wide);
-    if (before)
-      low = middle + 1;
-    else
-      high = middle;
+  const auto wide = widened(value);
+  const auto before = [&](int64_t i) {
+    const auto element = widened(row[at(i)]);
+    return static_cast<int64_t>(side == Side::Left ? !(element >= wide) : !(element > wide));
+  };
+  if (n == 0) return 0;
+  int64_t low = 0;
+  while (n > 1) {
+    const int64_t half = n / 2;
+    low += half & -before(low + half - 1);
+    n -= half;
   }
-  return low;
+  return low + before(low);
 }
+
+/// The same for a block of values in one row, which take the steps together: a loop over the block reads with vectors.
+constexpr int64_t kBlock = 16;
+template <Side kSide, class T>
+[[gnu::always_inline]] inline void insertion_points(const T* row, int32_t n, const T* values, int64_t* out) {
+  const auto before = [](T element, T value) { return kSide == Side::Left ? !(element >= value) : !(element > value); };
+  int32_t low[kBlock] = {};
+  while (n > 1) {
+    const int32_t half = n / 2;
+    const T* middle = row + half - 1;
+    for (int64_t j = 0; j < kBlock; ++j) low[j] += before(middle[low[j]], values[j]) ? half : 0;
+    n -= half;
+  }
+  for (int64_t j = 0; j < kBlock; ++j) out[j] = low[j] + (before(row[low[j]], values[j]) ? 1 : 0);
+}
+template <Side kSide, class T>
+ONDOL_VECTORIZE ONDOL_WIDE void wide_insertion_points(const T* row, int32_t n, const T* values, int64_t* out) {
+  insertion_points<kSide>(row, n, values, out);
+}
+template <Side kSide, class T>
+ONDOL_VECTORIZE void plain_insertion_points(const T* row, int32_t n, const T* values, int64_t* out) {
+  insertion_points<kSide>(row, n, values, out);
+}
+template <class T>
+auto block_search(Side side) {
+  if (side == Side::Left)
+    return wide_vectors() ? wide_insertion_points<Side::Left, T> : plain_insertion_points<Side::Left, T>;
+  return wide_vectors() ? wide_insertion_points<Side::Right, T> : plain_insertion_points<Side::Right, T>;
+}
+template <class T>
+constexpr bool kSearchedInBlocks = std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int64_t>;
 
 struct Search {
   Tensor boundaries;  // contiguous, [rows, n] or [n]
@@ -149,7 +183,13 @@ Tensor search(const Search& task, const Tensor& values) {
       if constexpr (!std::is_same_v<T, c64> && !std::is_same_v<T, c128>) {
         const T *bounds = task.boundaries.data<T>(), *value = wanted.data<T>();
         parallel_for(wanted.numel(), 2048, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i) {
+          int64_t i = begin;
+          if constexpr (kSearchedInBlocks<T>) {
+            if (!order && rows == 1 && n > 0 && n <= INT32_MAX)
+              for (auto points = block_search<T>(task.side); i + kBlock <= end; i += kBlock)
+                points(bounds, static_cast<int32_t>(n), value + i, out + i);
+          }
+          for (; i < end; ++i) {
             int64_t start = rows > 1 ? i / each * n : 0;
             out[i] = order ? insertion_point(bounds + start, n, value[i], task.side,
                                              [=](int64_t k) { return order[start + k]; })

@@ -2,10 +2,10 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/attention.h"
-#include "kernels/cpu/product_microkernel.h"
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/math_exponential.h"
 #include "kernels/cpu/normalization_lanes.h"
+#include "kernels/cpu/product_microkernel.h"
+#include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 

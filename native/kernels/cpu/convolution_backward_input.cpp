@@ -1,5 +1,5 @@
+#include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_parts.h"
-#include "kernels/cpu/convolution_product.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -37,7 +37,7 @@ void convolution_backward_input(const ConvolutionShape& s, const T* gy, const T*
                                   {s.input[0], s.input[1], s.input[2]},
                                   {s.stride[0], s.stride[1], s.stride[2]},
                                   {residue.residue[0], residue.residue[1], residue.residue[2]}};
-    GatheredProduct<T>(residue.gather, target, s.groups, gy, weight.get(), bias, gx).run();
+    gathered_product(residue.gather, target, s.groups, gy, static_cast<const T*>(weight.get()), bias, gx);
   });
 }
 

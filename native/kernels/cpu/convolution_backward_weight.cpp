@@ -1,6 +1,7 @@
 #include "base/parallel.h"
-#include "kernels/cpu/product_microkernel.h"
+#include "kernels/cpu/convolution_direct_weight.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/product_microkernel.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -131,7 +132,10 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
   if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
-  WeightGradient<T>(s, gather, x, gy, gw).run();
+  if (reads_directly<T>(gather, s.channels_out / s.groups))
+    DirectWeightGradient<T>(s, gather, x, gy, gw).run();
+  else
+    WeightGradient<T>(s, gather, x, gy, gw).run();
 }
 
 template void convolution_backward_weight(const ConvolutionShape&, const float*, const float*, float*);

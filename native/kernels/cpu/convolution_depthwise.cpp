@@ -1,7 +1,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_frame.h"
-#include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/product_microkernel.h"
 
 // With one input channel per group there is no reuse across channels: each plane is copied once into a frame, from
 // which every tap reads whole vectors.

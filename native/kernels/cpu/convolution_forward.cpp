@@ -1,5 +1,5 @@
+#include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_parts.h"
-#include "kernels/cpu/convolution_product.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
@@ -10,7 +10,7 @@ void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, cons
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
-  GatheredProduct<T>(gather, target, s.groups, x, w, bias, y).run();
+  gathered_product(gather, target, s.groups, x, w, bias, y);
 }
 
 template void convolution_forward(const ConvolutionShape&, const float*, const float*, const float*, float*);

@@ -2,8 +2,8 @@
 
 // Whole transforms of one line, or of as many side by side as a vector has lanes, between two arrays in the cache.
 
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/fft_pass.h"
+#include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 

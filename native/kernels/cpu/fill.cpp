@@ -8,6 +8,8 @@ namespace ondol::kernel::ONDOL_LEVEL {
 void fill(AttentionKernels& kernels);
 void fill(ConversionKernels& kernels);
 void fill(ConvolutionKernels& kernels);
+void fill(CtcKernels& kernels);
+void fill(DistanceKernels& kernels);
 void fill(FftKernels& kernels);
 void fill(FormulaKernels& kernels);
 void fill(NormalizationKernels& kernels);
@@ -24,6 +26,8 @@ void fill(Table& table) {
   fill(table.attention);
   fill(table.conversion);
   fill(table.convolution);
+  fill(table.ctc);
+  fill(table.distance);
   fill(table.fft);
   fill(table.formulas);
   fill(table.normalization);

@@ -1,5 +1,5 @@
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
+#include "kernels/cpu/scratch.h"
 
 // Batch norm (Ioffe & Szegedy 2015). Planes of [channel, space] are vectors along space; without space ([batch,
 // channels]) the vectors run along a strip of channels.

@@ -1,5 +1,5 @@
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
+#include "kernels/cpu/scratch.h"
 
 // Group norm (Wu & He 2018).
 

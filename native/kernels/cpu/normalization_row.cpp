@@ -1,5 +1,5 @@
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/normalization_parts.h"
+#include "kernels/cpu/scratch.h"
 
 // Layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019), which is the same with the mean taken to be zero.
 

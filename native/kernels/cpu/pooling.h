@@ -27,6 +27,9 @@ struct PoolingFunctions {
   void (*adaptive_average_forward)(const PoolingShape&, const T* x, T* y);
   void (*adaptive_average_backward)(const PoolingShape&, const T* gy, T* gx);
   void (*adaptive_max_forward)(const PoolingShape&, const T* x, T* y, int64_t* indices);
+  /// Windows that begin at starts[axis][plane][output]; of the shape planes, input, output and kernel count, and a
+  /// window spans less than 2^31 elements. A NaN wins.
+  void (*fractional_max_forward)(const PoolingShape&, const int64_t* const* starts, const T* x, T* y, int64_t* indices);
 };
 
 struct PoolingKernels {

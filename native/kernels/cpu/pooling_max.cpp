@@ -1,10 +1,7 @@
-#include "kernels/cpu/pooling_parts.h"
+#include "kernels/cpu/pooling_row_maxima.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
-
-template <class T>
-using IndexOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
 /// Whether `value` replaces the best so far: the first of equal values and the last NaN stay.
 template <class V>
@@ -141,9 +138,90 @@ void max_forward(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   MaxPool<T>(s).run(x, y, indices);
 }
 
+/// Windows side by side, without padding, of which a row of the output has less than a vector.
+template <class T>
+void max_of_few(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
+  const int64_t in = plane_size(s.input), out = plane_size(s.output);
+  Scratch<int64_t> starts(s.output[2]);
+  for (int64_t w = 0; w < s.output[2]; w++) starts.get()[w] = w * s.stride[2];
+  parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
+    const RowMaxima<T> maxima(s);
+    for (int64_t plane = begin; plane < end; plane++)
+      for (int64_t row = 0; row < s.output[0] * s.output[1]; row++) {
+        const int64_t d = row / s.output[1] * s.stride[0], h = row % s.output[1] * s.stride[1];
+        const int64_t from = (d * s.input[1] + h) * s.input[2], to = plane * out + row * s.output[2];
+        maxima.run(x + plane * in + from, from, starts.get(), y + to, indices ? indices + to : nullptr);
+      }
+  });
+}
+
+/// Where a lane has found its largest element so far.
+template <class T>
+struct Found {
+  T value;
+  IndexOf<T> index;
+};
+
+/// The first of equal values and the last NaN, as one element after the other would find them.
+template <class T>
+inline Found<T> better_of(Found<T> a, Found<T> b) {
+  const bool both_nan = a.value != a.value && b.value != b.value;
+  const bool later = both_nan ? b.index > a.index : b.value > a.value || b.value != b.value;
+  return later || (b.value == a.value && b.index < a.index) ? b : a;
+}
+
+/// The largest element of one window at `x`, whose rows hold at least a vector, and its index relative to x.
+template <class T>
+Found<T> max_of_window(const PoolingShape& s, const T* x, Vec<IndexOf<T>> ramp) {
+  using Index = IndexOf<T>;
+  Vec<T> best = broadcast(-infinity<T>);
+  Vec<Index> index{};
+  for (int64_t d = 0; d < s.kernel[0]; d++)
+    for (int64_t h = 0; h < s.kernel[1]; h++) {
+      const int64_t row = (d * s.input[1] + h) * s.input[2];
+      for (int64_t w = 0; w < s.kernel[2]; w += lanes<T>) {
+        const int64_t left = s.kernel[2] - w;
+        const Vec<T> value =
+            left >= lanes<T> ? load(x + row + w) : load_part(x + row + w, static_cast<int>(left), -infinity<T>);
+        const auto better = is_better(value, best);
+        best = better ? value : best;
+        index = better ? ramp + static_cast<Index>(row + w) : index;
+      }
+    }
+  T values[lanes<T>];
+  Index indices[lanes<T>];
+  store(values, best);
+  store(indices, index);
+  Found<T> found = {values[0], indices[0]};
+  for (int lane = 1; lane < lanes<T>; lane++) found = better_of(found, Found<T>{values[lane], indices[lane]});
+  return found;
+}
+
+/// Windows side by side, without padding, of at least a vector in width.
+template <class T>
+void max_of_wide(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
+  const int64_t in = plane_size(s.input), out = plane_size(s.output);
+  Vec<IndexOf<T>> ramp;
+  for (int lane = 0; lane < lanes<T>; lane++) ramp[lane] = static_cast<IndexOf<T>>(lane);
+  parallel_for(s.planes * out, 1 + 32768 / (1 + plane_size(s.kernel)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t at = i % out, row = at / s.output[2];
+      const int64_t d = row / s.output[1] * s.stride[0], h = row % s.output[1] * s.stride[1];
+      const int64_t from = (d * s.input[1] + h) * s.input[2] + at % s.output[2] * s.stride[2];
+      const Found<T> found = max_of_window(s, x + i / out * in + from, ramp);
+      y[i] = found.value;
+      if (indices) indices[i] = from + found.index;
+    }
+  });
+}
+
 template <class T>
 void adaptive_max_forward(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   if (s.planes == 0 || plane_size(s.output) == 0) return;
+  if (is_even(s) && plane_size(s.input) < (int64_t{1} << 31)) {
+    if (s.input[2] / s.output[2] >= lanes<T>) return max_of_wide(even_shape(s), x, y, indices);
+    if (s.output[2] < lanes<T>) return max_of_few(even_shape(s), x, y, indices);
+  }
   if (is_even(s) && plane_size(s.output) > 1) return max_forward(even_shape(s), x, y, indices);
   max_scalar(s, adaptive_window, x, y, indices);
 }

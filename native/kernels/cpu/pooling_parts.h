@@ -4,14 +4,16 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_frame.h"
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/pooling.h"
+#include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
 // The parts of the pooling family, one file each; they set their functions.
 template <class T>
 void fill_max_pooling(PoolingFunctions<T>&);
+template <class T>
+void fill_fractional_pooling(PoolingFunctions<T>&);
 template <class T>
 void fill_average_pooling(PoolingFunctions<T>&);
 

@@ -7,7 +7,7 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-inline constexpr int64_t grain = 1 << 14;  // elements for which another thread is worth waking
+inline constexpr int64_t grain = 1 << 12;  // powers of e for which another thread is worth waking
 
 template <class T>
 void softmax_row(const T* x, T* y, int64_t n) {

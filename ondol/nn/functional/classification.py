@@ -181,9 +181,6 @@ def multilabel_margin_loss(
     return _nn.multilabel_margin_loss(input, target, chosen(size_average, reduce, reduction))
 
 
-_IMPOSSIBLE = -1e30  # a log probability that stays finite, so that its derivatives do too
-
-
 @one_example_at_a_time
 def ctc_loss(
     log_probs: ondol.Tensor,
@@ -197,98 +194,19 @@ def ctc_loss(
     """−log of the probability of a label sequence, summed over all alignments (Graves et al. 2006).
 
     Args:
-        log_probs: (T, N, C) or (T, C).
+        log_probs: (T, N, C) or (T, C). The gradient is that of PyTorch, which takes them for results of `log_softmax`;
+            it has no derivative of its own.
         targets: (N, S), or all sequences one after the other; no entry is `blank`.
         input_lengths, target_lengths: (N), at most T and S.
         zero_infinity: losses of targets that do not fit their input are 0 instead of infinite, as are their gradients.
     """
-    check(reduction)
-    single = log_probs.dim() == 2
-    if single:
-        log_probs = log_probs.unsqueeze(1)
-    steps, batch, classes = log_probs.shape
-    in_lengths, out_lengths = (_lengths(lengths) for lengths in (input_lengths, target_lengths))
-    _check_ctc(targets, in_lengths, out_lengths, steps, batch, classes, blank)
-    longest = max(out_lengths, default=0)
-    labels = ondol.full((batch, 2 * longest + 1), blank, dtype=ondol.int64)  # blank, y₁, blank, y₂, …, blank
-    begin = 0
-    for n, length in enumerate(out_lengths):
-        row = targets[begin : begin + length] if targets.dim() == 1 else targets[n, :length]
-        labels[n, 1 : 2 * length : 2] = row
-        begin += length
-
-    emitted = log_probs.gather(2, labels.unsqueeze(0).expand(steps, -1, -1))  # (T, N, 2S + 1)
-    may_skip = ondol.zeros_like(labels, dtype=ondol.bool)
-    may_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
-    positions = ondol.arange(labels.size(1))
-    ends = ondol.tensor(out_lengths).reshape(-1, 1) * 2
-    nowhere = emitted.new_full((batch, 2), _IMPOSSIBLE)
-
-    alpha = emitted.new_full(labels.shape, _IMPOSSIBLE)
-    if steps:
-        alpha = ondol.where((positions < 2).expand_as(labels), emitted[0], alpha)
-    lengths = ondol.tensor(in_lengths)
-    for t in range(1, steps):
-        padded = ondol.cat([nowhere, alpha], dim=1)
-        skipping = padded[:, :-2].masked_fill(~may_skip, _IMPOSSIBLE)
-        ways = ondol.stack([alpha, padded[:, 1:-1], skipping])
-        moved = (ways.logsumexp(0) + emitted[t]).clamp_min(_IMPOSSIBLE)
-        alpha = ondol.where((lengths > t).unsqueeze(1), moved, alpha)
-
-    last = alpha.gather(1, ends)
-    before = alpha.gather(1, (ends - 1).clamp_min(0)).masked_fill(ends == 0, _IMPOSSIBLE)
-    loss = -ondol.cat([last, before], dim=1).logsumexp(1)
-    if steps == 0 or 0 in in_lengths:  # an empty input fits an empty target only
-        empty = lengths == 0
-        loss = ondol.where(empty & (ends.squeeze(1) == 0), ondol.zeros_like(loss), loss)
-        loss = ondol.where(empty & (ends.squeeze(1) > 0), ondol.full_like(loss, -_IMPOSSIBLE), loss)
-    impossible = loss > -_IMPOSSIBLE / 2
-    loss = loss + _softmax_part(log_probs, lengths)
-    loss = loss.masked_fill(impossible, 0.0 if zero_infinity else float("inf"))
-    if single:
-        loss = loss.squeeze(0)
-    if reduction == "mean":
-        divisors = ondol.tensor(out_lengths, dtype=loss.dtype).clamp_min(1)
-        return (loss / (divisors.squeeze(0) if single else divisors)).mean()
-    return reduced(loss, reduction)
-
-
-def _softmax_part(log_probs: ondol.Tensor, lengths: ondol.Tensor) -> ondol.Tensor:
-    """Zero, with the gradient exp(log_probs).
-
-    PyTorch's derivative takes the inputs for results of log_softmax and adds this part, which log_softmax's own
-    derivative takes away again. We add it too: gradients with respect to `log_probs` are then the same numbers.
-    """
-    used = ondol.arange(log_probs.size(0)).unsqueeze(1) < lengths
-    total = log_probs.exp().sum(2).masked_fill(~used, 0.0).sum(0)
-    return total - total.detach()
+    lengths = _lengths(input_lengths), _lengths(target_lengths)
+    return _nn.ctc_loss(log_probs, targets, *lengths, blank, reduction, zero_infinity)
 
 
 def _lengths(lengths: Any) -> list[int]:
     if isinstance(lengths, ondol.Tensor):
         if lengths.is_floating_point() or lengths.is_complex():
             raise RuntimeError(f"ctc_loss: input_lengths and target_lengths must be integral, got {lengths.dtype}")
-        lengths = lengths.reshape(-1).tolist()
-    elif isinstance(lengths, int):
-        lengths = [lengths]
-    return [int(length) for length in lengths]
-
-
-def _check_ctc(
-    targets: ondol.Tensor, inputs: list[int], outputs: list[int], steps: int, batch: int, classes: int, blank: int
-) -> None:
-    if not 0 <= blank < classes:
-        raise RuntimeError("blank must be in label range")
-    if len(inputs) != batch:
-        raise RuntimeError(f"input_lengths must be of size batch_size: got {len(inputs)} for {batch}")
-    if len(outputs) != batch:
-        raise RuntimeError(f"target_lengths must be of size batch_size: got {len(outputs)} for {batch}")
-    if any(not 0 <= length <= steps for length in inputs):
-        raise RuntimeError(f"Expected input_lengths to have value at most {steps}, but got {inputs}")
-    if min(outputs, default=0) < 0:
-        raise RuntimeError(f"Expected target_lengths to be non-negative, but got {outputs}")
-    available = sum(outputs) <= targets.numel() if targets.dim() == 1 else max(outputs, default=0) <= targets.size(-1)
-    if targets.dim() not in (1, 2) or not available:
-        raise RuntimeError(f"targets of shape {list(targets.shape)} are too short for target_lengths {outputs}")
-    if targets.numel() and not (int(targets.min()) >= 0 and int(targets.max()) < classes):
-        raise RuntimeError(f"ctc_loss: targets must be in [0, {classes})")
+        return lengths.reshape(-1).tolist()
+    return [lengths] if isinstance(lengths, int) else list(lengths)

@@ -111,6 +111,8 @@ def embedding_bag(
 
     Raises:
         ValueError: if input and offsets do not go together, or for an unknown mode.
+        RuntimeError: for an index that is no row, and for offsets that do not begin with 0, decrease, or lie beyond
+            the input.
         NotImplementedError: for weights with another mode than `"sum"`; in backward with `sparse=True`.
     """
     return pool_bags(
@@ -135,40 +137,18 @@ def pool_bags(
 ) -> Bags:  # fmt: skip
     """`embedding_bag`, with what its backward pass would keep."""
     _check_bags(input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
-    if padding_idx is not None:
-        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight, RuntimeError)
-    if input.dim() == 2:
-        bags, bag_of = input.size(0), ondol.arange(input.size(0)).repeat_interleave(input.size(1))
-        input = input.reshape(-1)
-        if per_sample_weights is not None:
-            per_sample_weights = per_sample_weights.reshape(-1)
+    if padding_idx is None:
+        padding_idx = -1
     else:
-        starts = offsets[:-1] if include_last_offset else offsets
-        _check_offsets(offsets, input)
-        bags = starts.numel()
-        bag_of = ondol.searchsorted(starts, ondol.arange(input.numel(), dtype=starts.dtype), right=True) - 1
-    every_bag = bag_of
+        padding_idx = _row("padding_idx must be within the number of embeddings", padding_idx, weight, RuntimeError)
+    arguments = (
+        input, offsets, mode, sparse, per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq,
+    )  # fmt: skip
     if max_norm is not None:
+        with ondol.no_grad():
+            _nn.embedding_bag(weight, *arguments)  # so that what it refuses leaves the rows as they are
         _shorten_rows(weight, input, max_norm, norm_type)
-    if padding_idx is not None:
-        kept = input != padding_idx
-        input, bag_of = input[kept], bag_of[kept]
-        per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]
-    rows = _nn.embedding(weight, input.to(ondol.int64), -1, False, sparse)
-    if scale_grad_by_freq:
-        rows = _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows))
-    counts = ondol.bincount(bag_of, minlength=bags)
-    if mode == "max":
-        pooled, largest = _largest_of_bags(rows, input, bag_of, counts)
-        return Bags(pooled, every_bag, counts, largest)
-    if rows.dtype in (ondol.float16, ondol.bfloat16):  # rounded once, when all is summed
-        rows = rows.float()
-    if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(1)
-    total = rows.new_zeros((bags, weight.size(1))).index_add(0, bag_of, rows)
-    if mode == "mean":
-        total = total / counts.clamp_min(1).unsqueeze(1).to(total.dtype)
-    return Bags(total.to(weight.dtype), every_bag, counts, ondol.zeros_like(counts))
+    return Bags(*_nn.embedding_bag(weight, *arguments))
 
 
 def _check_bags(
@@ -205,34 +185,6 @@ def _check_bags(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
             f"(got mode='{mode}')."
         )
-
-
-def _check_offsets(offsets: ondol.Tensor, input: ondol.Tensor) -> None:
-    if offsets.numel() == 0:
-        return
-    if int(offsets[0]) != 0:
-        raise RuntimeError(f"offsets[0] has to be 0, i.e., the first sequence has to start at 0. Got {int(offsets[0])}")
-    if int(offsets[-1]) > input.numel():
-        raise RuntimeError(
-            f"offsets[-1] can not be greater than input's length {input.numel()} but got offsets[-1] of "
-            f"{int(offsets[-1])}"
-        )
-
-
-def _largest_of_bags(
-    rows: ondol.Tensor, indices: ondol.Tensor, bag_of: ondol.Tensor, counts: ondol.Tensor
-) -> tuple[ondol.Tensor, ondol.Tensor]:
-    """Each bag's maximum and its row: the bags side by side, filled up with −∞ to the size of the largest."""
-    bags, features = counts.numel(), rows.size(1)
-    if rows.size(0) == 0:
-        return rows.new_zeros((bags, features)), counts.new_zeros((bags, features))
-    starts = counts.cumsum(0) - counts
-    place = ondol.arange(rows.size(0)) - starts[bag_of]
-    table = rows.new_full((bags, int(counts.max()), features), float("-inf")).index_put((bag_of, place), rows)
-    largest, at = table.max(dim=1)
-    empty = (counts == 0).unsqueeze(1)
-    position = (starts.unsqueeze(1) + at).clamp_max(rows.size(0) - 1)
-    return largest.masked_fill(empty, 0.0), indices[position].to(ondol.int64).masked_fill(empty, 0)
 
 
 def one_hot(tensor: ondol.Tensor, num_classes: int = -1) -> ondol.Tensor:

@@ -223,7 +223,7 @@ def fractional_max_pool2d_with_indices(
     _random_samples: ondol.Tensor | None = None,
 ) -> tuple[ondol.Tensor, ondol.Tensor]:
     """`fractional_max_pool2d` and the flat index of each maximum in its plane."""
-    return _fractional_max_pool(input, _each(kernel_size, 2), output_size, output_ratio, _random_samples, (1, 0))
+    return _fractional_max_pool(input, _each(kernel_size, 2), output_size, output_ratio, _random_samples)
 
 
 def fractional_max_pool3d_with_indices(
@@ -235,7 +235,7 @@ def fractional_max_pool3d_with_indices(
     _random_samples: ondol.Tensor | None = None,
 ) -> tuple[ondol.Tensor, ondol.Tensor]:
     """`fractional_max_pool3d` and the flat index of each maximum in its volume."""
-    return _fractional_max_pool(input, _each(kernel_size, 3), output_size, output_ratio, _random_samples, (0, 1, 2))
+    return _fractional_max_pool(input, _each(kernel_size, 3), output_size, output_ratio, _random_samples)
 
 
 def fractional_max_pool2d(
@@ -275,49 +275,18 @@ def fractional_max_pool3d(
 
 
 def _fractional_max_pool(
-    input: ondol.Tensor, kernel: tuple, output_size: Sizes, output_ratio: Any, samples: Any, sample_of_dim: tuple
+    input: ondol.Tensor, kernel: tuple, output_size: Sizes, output_ratio: Any, samples: Any
 ) -> tuple[ondol.Tensor, ondol.Tensor]:
     dims = len(kernel)
-    name = f"fractional_max_pool{dims}d"
     if output_size is None and output_ratio is None:
-        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    if input.dim() not in (dims + 1, dims + 2):
-        raise RuntimeError(f"{name}: expected a {dims + 1}D or {dims + 2}D input, got {list(input.shape)}")
-    spatial = input.shape[-dims:]
+        raise ValueError(f"fractional_max_pool{dims}d requires specifying either an output_size or an output_ratio")
     if output_size is None:
         ratios = (output_ratio,) * dims if isinstance(output_ratio, (int, float)) else tuple(output_ratio)
-        output_size = [int(size * ratio) for size, ratio in zip(spatial, ratios)]
-    outputs = _each(output_size, dims)
-    for size, out, k in zip(spatial, outputs, kernel):
-        if out < 1 or out + k - 1 > size:
-            raise RuntimeError(f"{name}: kernel {kernel} and output {outputs} do not fit an input of {tuple(spatial)}")
-    batch = input if input.dim() == dims + 2 else input.unsqueeze(0)
-    n, c = batch.shape[:2]
+        output_size = [int(size * ratio) for size, ratio in zip(input.shape[-dims:], ratios)]
     if samples is None:
-        samples = ondol.rand(n, c, dims, dtype=input.dtype, device=input.device)
-    elif samples.dim() != 3 or samples.shape[0] < n or tuple(samples.shape[1:]) != (c, dims):
-        raise RuntimeError(f"{name}: expected _random_samples of shape {(n, c, dims)}, got {tuple(samples.shape)}")
-    samples = samples[:n]
-
-    starts = [
-        _window_starts(samples[..., sample_of_dim[d]], size, out, k).reshape(n * c, out)
-        for d, (size, out, k) in enumerate(zip(spatial, outputs, kernel))
-    ]
-    values, indices = _nn.fractional_max_pool(batch.reshape(n * c, *spatial), kernel, starts)
-    shape = (*input.shape[:-dims], *outputs)
-    return values.reshape(shape), indices.reshape(shape)
-
-
-def _window_starts(sample: ondol.Tensor, size: int, out: int, kernel: int) -> ondol.Tensor:
-    """Where the windows of one dimension begin: ⌊α(i + u)⌋ − ⌊αu⌋ (Graham 2015, section 2), the last at the end."""
-    if out == 1:
-        return ondol.full((*sample.shape, 1), size - kernel, dtype=ondol.int64)
-    alpha = (size - kernel) / (out - 1)
-    u = sample.detach().unsqueeze(-1)
-    steps = ondol.arange(out - 1, dtype=u.dtype)
-    starts = ((steps + u) * alpha).to(ondol.int64) - (u * alpha).to(ondol.int64)
-    last = ondol.full((*sample.shape, 1), size - kernel, dtype=ondol.int64)
-    return ondol.cat([starts, last], dim=-1)
+        leading = (1, *input.shape[:-dims])[-2:]
+        samples = ondol.rand(*leading, dims, dtype=input.dtype, device=input.device)
+    return _nn.fractional_max_pool(input, kernel, _each(output_size, dims), samples)
 
 
 # ------------------------------------------------------------------------------------------------------------ unpooling

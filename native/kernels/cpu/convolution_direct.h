@@ -1,0 +1,172 @@
+#pragma once
+
+#include "base/parallel.h"
+#include "kernels/cpu/convolution_frame.h"
+#include "kernels/cpu/convolution_product.h"
+#include "kernels/cpu/math.h"
+#include "kernels/cpu/product_microkernel.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+/// The source of a gather with its padding around it, and how one reads it: what row k of the panel (channel of the
+/// group, tap) holds for a vector of points that begins at p of an image and group is at
+/// `of(image, group) + at(p) + offset(k)`, so that no panel need be packed.
+template <class T>
+class PaddedSource {
+ public:
+  PaddedSource(const PatchGather& gather, int64_t groups, const T* source)
+      : frame_(gather, lanes<T>),
+        group_channels_(gather.channels / groups),
+        images_(gather.batch * gather.channels * frame_.size()),
+        offsets_(group_channels_ * gather.taps) {
+    for (int64_t k = 0; k < group_channels_ * gather.taps; k++)
+      offsets_.get()[k] = k / gather.taps * frame_.size() + frame_.tap(k % gather.taps);
+    parallel_for(gather.batch * gather.channels, 1 + 32768 / (1 + frame_.size()), [&](int64_t begin, int64_t end) {
+      for (int64_t plane = begin; plane < end; plane++)
+        frame_.copy_in(T(0), source + plane * gather.source_size(), images_.get() + plane * frame_.size());
+    });
+  }
+
+  const T* of(int64_t image, int64_t group) const {
+    return images_.get() + (image * frame_.gather.channels + group * group_channels_) * frame_.size();
+  }
+  /// Where the points from (d, h, w) on are read.
+  int64_t at(int64_t d, int64_t h, int64_t w) const { return frame_.point_row(d, h) + w; }
+  const int64_t* offsets() const { return offsets_.get(); }
+
+ private:
+  PlaneFrame frame_;
+  int64_t group_channels_;
+  Scratch<T> images_;
+  Scratch<int64_t> offsets_;
+};
+
+/// Whether to read a padded copy instead of packing panels: `rows` results for each point are too few for the packing
+/// to be lost in the arithmetic, taps are enough to be worth the copy, rows of points fill most of their vectors, and
+/// the copy stays in the caches.
+template <class T>
+inline bool reads_directly(const PatchGather& g, int64_t rows) {
+  constexpr int64_t most_rows = 32, least_taps = 8, most_bytes = 4 << 20;
+  const int64_t width = g.points[2], vectors = (width + lanes<T> - 1) / lanes<T>;
+  if (rows < 4 || rows > most_rows || g.taps < least_taps || 5 * width < 4 * vectors * lanes<T>) return false;
+  if (g.source_size() > most_bytes || g.batch * g.channels > most_bytes) return false;
+  return g.batch * g.channels * PlaneFrame(g, lanes<T>).size() * int64_t(sizeof(T)) <= most_bytes;
+}
+
+/// GatheredProduct on a padded source; every result is the same chain of multiply-adds.
+template <class T>
+class DirectProduct {
+ public:
+  DirectProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
+                const T* weight, const T* bias, T* to)
+      : gather_(gather),
+        target_(target),
+        source_(gather, groups, source),
+        weight_(weight),
+        bias_(bias),
+        to_(to),
+        groups_(groups),
+        rows_(target.channels / groups),
+        depth_(gather.channels / groups * gather.taps),
+        row_vectors_((gather.points[2] + lanes<T> - 1) / lanes<T>) {}
+
+  void run() {
+    const int64_t vectors = gather_.points[0] * gather_.points[1] * row_vectors_;
+    const int64_t tiles = (vectors + tile_vectors - 1) / tile_vectors;
+    const int64_t work = rows_ * depth_ * tile_vectors * lanes<T>;
+    parallel_for(gather_.batch * groups_ * tiles, 1 + 65536 / (1 + work), [&](int64_t begin, int64_t end) {
+      for (int64_t item = begin; item < end; item++) {
+        const int64_t first = item % tiles * tile_vectors, left = vectors - first;
+        const int64_t group = item / tiles % groups_, image = item / (tiles * groups_);
+        if (left >= tile_vectors) {
+          compute<tile_vectors>(image, group, first);
+        } else {
+          for (int64_t v = 0; v < left; v++) compute<1>(image, group, first + v);
+        }
+      }
+    });
+  }
+
+ private:
+  struct Point {
+    int64_t d, h, w;
+  };
+  Point point_of(int64_t vector) const {
+    const int64_t row = vector / row_vectors_;
+    return {row / gather_.points[1], row % gather_.points[1], vector % row_vectors_ * lanes<T>};
+  }
+
+  template <int vectors>
+  void compute(int64_t image, int64_t group, int64_t first) const {
+    const T* from[vectors];
+    for (int v = 0; v < vectors; v++) {
+      const Point p = point_of(first + v);
+      from[v] = source_.of(image, group) + source_.at(p.d, p.h, p.w);
+    }
+    int64_t row = 0;
+    for (; row + tile_rows <= rows_; row += tile_rows) tile<tile_rows, vectors>(image, group, first, row, from);
+    for (; row + 2 <= rows_; row += 2) tile<2, vectors>(image, group, first, row, from);
+    if (row < rows_) tile<1, vectors>(image, group, first, row, from);
+  }
+
+  template <int rows, int vectors>
+  void tile(int64_t image, int64_t group, int64_t first, int64_t row, const T* const* from) const {
+    const int64_t channel = group * rows_ + row, *offsets = source_.offsets();
+    const T* a = weight_ + channel * depth_;
+    Vec<T> sum[rows][vectors];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; v++) sum[r][v] = broadcast(bias_ ? bias_[channel + r] : T(0));
+    }
+    for (int64_t k = 0; k < depth_; k++) {
+      Vec<T> right[vectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; v++) right[v] = load(from[v] + offsets[k]);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++) {
+        const Vec<T> left = broadcast(a[r * depth_ + k]);
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
+      }
+    }
+    for (int v = 0; v < vectors; v++) {
+      const Point p = point_of(first + v);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++) put(image * target_.channels + channel + r, p, sum[r][v]);
+    }
+  }
+
+  void put(int64_t plane, const Point& p, Vec<T> values) const {
+    const int64_t point[3] = {p.d, p.h, p.w}, left = gather_.points[2] - p.w;
+    int64_t at = plane;
+    for (int axis = 0; axis < 3; axis++)
+      at = at * target_.size[axis] + point[axis] * target_.step[axis] + target_.offset[axis];
+    if (target_.step[2] != 1) {
+      for (int64_t i = 0; i < left && i < lanes<T>; i++) to_[at + i * target_.step[2]] = values[i];
+    } else if (left >= lanes<T>) {
+      store(to_ + at, values);
+    } else {
+      store_part(to_ + at, values, static_cast<int>(left));
+    }
+  }
+
+  const PatchGather& gather_;
+  ProductTarget target_;
+  PaddedSource<T> source_;
+  const T *weight_, *bias_;
+  T* to_;
+  int64_t groups_, rows_, depth_, row_vectors_;
+};
+
+/// The product of a gathered source with a weight, whichever way is faster.
+template <class T>
+void gathered_product(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
+                      const T* weight, const T* bias, T* to) {
+  if (reads_directly<T>(gather, target.channels / groups))
+    DirectProduct<T>(gather, target, groups, source, weight, bias, to).run();
+  else
+    GatheredProduct<T>(gather, target, groups, source, weight, bias, to).run();
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
