@@ -170,6 +170,30 @@ static std::string fitting_dim(const Dims& one, const Dims& other) {
 /// A 1-d tensor without elements fits anything, for history's sake.
 static bool fits_any_cat(const Tensor& tensor) { return tensor.sizes() == Dims{0}; }
 
+/// Joins contiguous tensors of the result's dtype: each gives `bytes` to each of the result's rows. False if they are
+/// not such.
+static bool join_rows(const std::vector<Tensor>& tensors, const std::vector<int64_t>& bytes, const Tensor& result) {
+  constexpr int64_t kBytesPerThread = 1 << 17;
+  int64_t row = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (bytes[i] > 0 && (tensors[i].dtype() != result.dtype() || !tensors[i].is_contiguous())) return false;
+    row += bytes[i];
+  }
+  if (row == 0) return true;
+  const int64_t rows = result.numel() * static_cast<int64_t>(item_size(result.dtype())) / row;
+  std::vector<const char*> from;
+  for (const Tensor& tensor : tensors) from.push_back(tensor.bytes());
+  launch({{}, {&result}}, result.numel(), [&, to = result.bytes()] {
+    parallel_for(rows, 1 + kBytesPerThread / row, [&](int64_t begin, int64_t end) {
+      char* at = to + begin * row;
+      for (int64_t r = begin; r < end; ++r)
+        for (size_t i = 0; i < bytes.size(); at += bytes[i++])
+          std::memcpy(at, from[i] + r * bytes[i], static_cast<size_t>(bytes[i]));
+    });
+  });
+  return true;
+}
+
 Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
   if (tensors.empty()) value_error("torch.cat(): expected a non-empty list of Tensors");
   const Tensor* model = nullptr;
@@ -204,8 +228,12 @@ Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
   Tensor result = empty(sizes, dtype);
   {
     NoGrad silent;
+    std::vector<int64_t> bytes;
+    const int64_t inner = count_elements(Dims(sizes.begin() + dim + 1, sizes.end()));
+    for (int64_t length : lengths) bytes.push_back(length * inner * static_cast<int64_t>(item_size(dtype)));
+    const bool joined = join_rows(tensors, bytes, result);
     int64_t at = 0;
-    for (size_t i = 0; i < tensors.size(); ++i) {
+    for (size_t i = 0; !joined && i < tensors.size(); ++i) {
       if (skipped[i]) continue;
       copy_elements(tensors[i], narrow(result, dim, at, lengths[i]));
       at += lengths[i];

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/vectorize.h"
 #include "ops/functions.h"
 #include "ops/gather.h"
 #include "ops/in_place.h"
@@ -61,15 +62,27 @@ void select_rows(const Tensor& source, const Tensor& positions, kernel::Lines li
   });
 }
 
+template <class T, class Step>
+[[gnu::always_inline]] inline void combine_loop(T* to, const T* from, int64_t n, Step step) {
+  for (int64_t j = 0; j < n; ++j) step(to[j], from[j]);
+}
+template <class T, class Step>
+ONDOL_VECTORIZE ONDOL_WIDE void combine_wide(T* __restrict to, const T* __restrict from, int64_t n, Step step) {
+  combine_loop(to, from, n, step);
+}
+template <class T, class Step>
+void combine_plain(T* to, const T* from, int64_t n, Step step) {
+  combine_loop(to, from, n, step);
+}
+
 /// Runs step(target element, source element) for all rows. With one outer slice each thread takes a range of target
 /// rows and reads all positions, so that every sum has the order of the positions.
 template <class T, class Step>
 void combine_rows(T* target, const T* source, const int64_t* at, int64_t count, kernel::Lines lines, Step step) {
   const int64_t size = lines.n, inner = lines.inner;
+  const auto combine = wide_vectors() ? combine_wide<T, Step> : combine_plain<T, Step>;
   auto row = [=](int64_t o, int64_t k) {
-    T* to = target + (o * size + at[k]) * inner;
-    const T* from = source + (o * count + k) * inner;
-    for (int64_t j = 0; j < inner; ++j) step(to[j], from[j]);
+    combine(target + (o * size + at[k]) * inner, source + (o * count + k) * inner, inner, step);
   };
   if (lines.outer == 1) {
     const int64_t work_per_row = count * inner / (size + 1) + 1;

@@ -200,12 +200,20 @@ void run_buffered(const Call& call, const Walk& walk) {
     no_buffers = no_buffers && (call.scalar[i] || as_it_is[i]);
   }
   auto range = [&](int64_t begin, int64_t end) {
+    if (no_buffers) {
+      const void* from[kMaxOperands];
+      for (int i = 0; i < call.operands; ++i) from[i] = call.scalars[i].bytes;
+      return for_each_run(walk, begin, end, [&](const std::array<char*, kMaxOperands + 1>& at, int64_t n) {
+        for (int i = 0; i < call.operands; ++i)
+          if (!call.scalar[i]) from[i] = at[i + 1];
+        call.loop(from, one_value, at[0], n, call.parameters);
+      });
+    }
     alignas(64) char buffers[kMaxOperands][kChunk * 16];
     alignas(64) char result_buffer[kChunk * 16];
     for_each_run(walk, begin, end, [&](std::array<char*, kMaxOperands + 1> at, int64_t n) {
-      const int64_t chunk = no_buffers ? n : kChunk;
-      for (int64_t done = 0; done < n; done += chunk) {
-        const int64_t length = std::min(chunk, n - done);
+      for (int64_t done = 0; done < n; done += kChunk) {
+        const int64_t length = std::min(kChunk, n - done);
         const void* from[kMaxOperands];
         for (int i = 0; i < call.operands; ++i) {
           const Side& side = walk.sides[i + 1];

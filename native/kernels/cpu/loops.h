@@ -68,7 +68,13 @@ struct Operand {
 
   Operand(const void* x, bool is_scalar) : from(static_cast<const T*>(x)), step(is_scalar ? 0 : 1) {
     if (!is_scalar) return;
-    for (int i = 0; i < 2 * lanes<T>; ++i) repeated[i] = *static_cast<const T*>(x);
+    if constexpr (std::integral<T>) {
+      for (T& one : repeated) one = *static_cast<const T*>(x);
+    } else {
+      const Vec<T> value = broadcast(*static_cast<const T*>(x));
+      store(repeated, value);
+      store(repeated + lanes<T>, value);
+    }
     from = repeated;
   }
   Operand(const Operand&) = delete;
