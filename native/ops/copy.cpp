@@ -171,7 +171,7 @@ static std::string fitting_dim(const Dims& one, const Dims& other) {
 static bool fits_any_cat(const Tensor& tensor) { return tensor.sizes() == Dims{0}; }
 
 /// Joins contiguous tensors of the result's dtype: each gives `bytes` to each of the result's rows. False if they are
-/// not such.
+/// not such, or make few long rows.
 static bool join_rows(const std::vector<Tensor>& tensors, const std::vector<int64_t>& bytes, const Tensor& result) {
   constexpr int64_t kBytesPerThread = 1 << 17;
   int64_t row = 0;
@@ -181,6 +181,7 @@ static bool join_rows(const std::vector<Tensor>& tensors, const std::vector<int6
   }
   if (row == 0) return true;
   const int64_t rows = result.numel() * static_cast<int64_t>(item_size(result.dtype())) / row;
+  if (rows < num_threads() && row > kBytesPerThread) return false;  // each tensor by all threads
   std::vector<const char*> from;
   for (const Tensor& tensor : tensors) from.push_back(tensor.bytes());
   launch({{}, {&result}}, result.numel(), [&, to = result.bytes()] {
