@@ -45,7 +45,7 @@ def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "grad":  # rarely used: imported when asked for
+    if name in ("attention", "grad", "parallel"):  # rarely used: imported when asked for
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
