@@ -174,7 +174,11 @@ class BlockMask:
         return self
 
     def __getitem__(self, index: Any) -> BlockMask:
-        """Some batches, heads or rows of blocks. The mask_mod of a part raises RuntimeError until it is replaced."""
+        """Some batches, heads or rows of blocks.
+
+        The mask_mod of a part raises RuntimeError until it is replaced; `seq_lengths` stay those of the whole, and must
+        be replaced as well if rows were chosen.
+        """
         index = index if isinstance(index, tuple) else (index,)
         kept = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in index)
 
@@ -188,6 +192,7 @@ class BlockMask:
             part(self.full_kv_indices),
             self.BLOCK_SIZE,
             sliced_mask_mod,
+            self.seq_lengths,
         )
 
     def __repr__(self) -> str:
