@@ -1,4 +1,4 @@
-"""Helpers around training: data loading, checkpointing, hooks; each imported on first use."""
+"""Helpers around training: data loading, checkpointing, hooks, logs; each imported on first use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from ondol.utils import checkpoint as checkpoint
     from ondol.utils import data as data
     from ondol.utils import hooks as hooks
+    from ondol.utils import tensorboard as tensorboard
 
-_MODULES = ("checkpoint", "data", "hooks")
+_MODULES = ("checkpoint", "data", "hooks", "tensorboard")
 
 
 def __getattr__(name: str) -> Any:
