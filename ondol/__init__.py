@@ -58,15 +58,23 @@ from ondol import autograd as autograd, nn as nn
 
 if TYPE_CHECKING:
     from ondol import (
+        accelerator as accelerator,
         amp as amp,
         backends as backends,
+        compiler as compiler,
+        cpu as cpu,
         cuda as cuda,
         datasets as datasets,
+        distributed as distributed,
         distributions as distributions,
         fft as fft,
         func as func,
         functional as functional,
+        hub as hub,
+        jit as jit,
         linalg as linalg,
+        mps as mps,
+        onnx as onnx,
         optim as optim,
         overrides as overrides,
         random as random,
@@ -75,8 +83,10 @@ if TYPE_CHECKING:
         signal as signal,
         special as special,
         testing as testing,
+        types as types,
         utils as utils,
         version as version,
+        xpu as xpu,
     )
     from ondol._dtype_info import finfo as finfo, iinfo as iinfo
     from ondol._layer_functions import (
@@ -108,8 +118,9 @@ if TYPE_CHECKING:
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset({
-    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim",
-    "overrides", "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+    "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "datasets", "demo", "distributed", "distributions",
+    "fft", "func", "functional", "hub", "jit", "linalg", "mps", "onnx", "optim", "overrides", "random", "return_types",
+    "serialization", "signal", "special", "testing", "types", "utils", "version", "xpu",
 })  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",

@@ -135,14 +135,45 @@ def typename(obj: Any) -> str:
     return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
 
 
-def compile(model: Any = None, **options: Any) -> Any:
-    """The function or module itself: ondol runs everything eagerly, so there is nothing to compile."""
-    return (lambda function: function) if model is None else model
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    name: str | None = None,
+    disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
+) -> Any:
+    """The function or module itself: ondol runs everything eagerly, so there is nothing to compile.
+
+    Without `model` a decorator. What says how to compile is accepted.
+
+    Raises:
+        AssertionError: `model` is not callable.
+        RuntimeError: both `mode` and `options`.
+    """
+    if mode is not None and options is not None:
+        raise RuntimeError("compile takes either mode or options, not both at the same time")
+    if model is not None and not callable(model):
+        raise AssertionError(f"compile needs a function or module, got {type(model).__name__}")
+    return compile if model is None else model
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: ondol's results do not vary from run to run, nor with the number of threads."""
-    _settings["deterministic"], _settings["warn_only"] = bool(mode), bool(mode) and warn_only
+    """Accepted: ondol's results do not vary from run to run, nor with the number of threads.
+
+    Raises:
+        TypeError: anything but bools.
+    """
+    for name, value in (("mode", mode), ("warn_only", warn_only)):
+        if not isinstance(value, bool):
+            raise TypeError(f"use_deterministic_algorithms(): {name} must be bool, not {type(value).__name__}")
+    _settings["deterministic"], _settings["warn_only"] = mode, warn_only
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -151,8 +182,21 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """Accepted, as `use_deterministic_algorithms`."""
-    _settings["deterministic"] = debug_mode not in (0, "default")
+    """Accepted, as `use_deterministic_algorithms`.
+
+    Args:
+        debug_mode: 0 or "default", 1 or "warn", 2 or "error".
+
+    Raises:
+        TypeError, RuntimeError: anything else.
+    """
+    if not isinstance(debug_mode, (int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode).__name__}")
+    modes = ("default", "warn", "error")
+    mode = modes.index(debug_mode) if debug_mode in modes else debug_mode
+    if mode not in (0, 1, 2):
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, 2 or one of {modes}, but got {debug_mode}")
+    use_deterministic_algorithms(mode != 0, warn_only=mode == 1)
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -229,8 +273,10 @@ def from_file(
 
 
 def get_deterministic_debug_mode() -> int:
-    """0 (default), or 2 (error) after `use_deterministic_algorithms(True)`."""
-    return 2 if _settings["deterministic"] else 0
+    """What `set_deterministic_debug_mode` or `use_deterministic_algorithms` was told: 0, 1 (warn) or 2 (error)."""
+    if not _settings["deterministic"]:
+        return 0
+    return 1 if _settings["warn_only"] else 2
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .modules import __all__ as _module_names
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
+if TYPE_CHECKING:
+    from . import attention as attention
+    from . import common_types as common_types
+    from . import parallel as parallel
+    from .parallel import DataParallel
+
 __all__ = [
     "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter", "factory_kwargs",
     "functional", "init", "modules", "parameter", "utils", *_module_names,
 ]  # fmt: skip
-
-
-class DataParallel(modules.Module):
-    """Several GPUs at once: not supported."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("DataParallel is not supported: ondol runs on one device; use the module itself")
 
 
 def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
@@ -45,8 +45,9 @@ def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("attention", "grad", "parallel"):  # rarely used: imported when asked for
-        import importlib
-
+    # Rarely used: imported when asked for.
+    if name in ("attention", "common_types", "grad", "parallel"):
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "DataParallel":
+        return importlib.import_module(f"{__name__}.parallel").DataParallel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -299,7 +299,7 @@ def test_ten_thousand_nested_modules_print():
 
 
 def test_unsupported_classes_say_why():
-    for kind in (nn.DataParallel, nn.SyncBatchNorm):
+    for kind in (nn.parallel.DistributedDataParallel, nn.SyncBatchNorm):
         with pytest.raises(NotImplementedError, match="not supported"):
             kind(nn.Linear(1, 1))
     with pytest.raises(NotImplementedError, match="no compiler"):
