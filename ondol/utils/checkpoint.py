@@ -7,17 +7,22 @@ the part again, with the same random numbers, and differentiates that.
 
 from __future__ import annotations
 
+import enum
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import ondol
 
 if TYPE_CHECKING:
     from ondol import Tensor
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn"]
+__all__ = [
+    "CheckpointError", "CheckpointPolicy", "checkpoint", "checkpoint_sequential",
+    "create_selective_checkpoint_contexts", "detach_variable", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]  # fmt: skip
 
 
 class CheckpointError(RuntimeError):
@@ -27,6 +32,60 @@ class CheckpointError(RuntimeError):
 def noop_context_fn() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
     """Two contexts that do nothing, for the first run and for the second."""
     return nullcontext(), nullcontext()
+
+
+class CheckpointPolicy(enum.Enum):
+    """What selective checkpointing would do with an operation's result; for code that is shared with PyTorch."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False) -> NoReturn:
+    """Raises NotImplementedError: a part is computed again as a whole."""
+    raise NotImplementedError(
+        "selective checkpointing is not supported: checkpoint smaller parts, and leave out those whose results are "
+        "to be kept"
+    )
+
+
+@contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Accepted: the second run always goes to its end, which changes no gradient."""
+    yield
+
+
+@contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """Accepts None and False.
+
+    Raises:
+        NotImplementedError: True.
+    """
+    if enabled:
+        _refuse_debug()
+    yield
+
+
+def _refuse_debug() -> NoReturn:
+    raise NotImplementedError("checkpoint(debug=True) is not available; use autograd.detect_anomaly() instead")
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values with tensors detached, each of which requires grad if the given one did.
+
+    Raises:
+        RuntimeError: not a tuple.
+    """
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"detach_variable takes a tuple of tensors, got {type(inputs).__name__}")
+    return tuple(
+        each.detach().requires_grad_(each.requires_grad) if isinstance(each, ondol.Tensor) else each for each in inputs
+    )
 
 
 def checkpoint(
@@ -74,7 +133,7 @@ def checkpoint(
         if context_fn is not noop_context_fn or debug is not False:
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     if debug:
-        raise NotImplementedError("checkpoint(debug=True) is not available; use autograd.detect_anomaly() instead")
+        _refuse_debug()
     if determinism_check not in ("default", "none"):
         raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
     if not ondol.is_grad_enabled():
@@ -98,6 +157,9 @@ def checkpoint_sequential(
         input: of the first function.
         use_reentrant, preserve_rng_state: as for `checkpoint`.
 
+    Raises:
+        ValueError: more segments than functions, or what `checkpoint` refuses.
+
     >>> import ondol
     >>> x = ondol.ones(2, requires_grad=True)
     >>> checkpoint_sequential([ondol.exp, ondol.log, ondol.neg], 2, x, use_reentrant=False).sum().backward()
@@ -111,6 +173,8 @@ def checkpoint_sequential(
         use_reentrant = _reentrant_by_default()
     functions = list(functions.children()) if isinstance(functions, ondol.nn.Sequential) else list(functions)
     length = len(functions) // segments
+    if length == 0:
+        raise ValueError(f"{segments} segments of {len(functions)} functions: there must be as many functions at least")
 
     def in_sequence(some: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         def run(x: Any) -> Any:

@@ -79,7 +79,7 @@ def test_spectral_norm_makes_the_largest_singular_value_one():
 def test_functional_call_uses_other_tensors_and_puts_the_own_ones_back():
     layer = nn.Linear(1, 1)
     own = layer.weight
-    call = nn.utils.stateless.functional_call
+    call = ondol.func.functional_call
     assert call(layer, {"weight": ondol.ones(1, 1), "bias": ondol.ones(1)}, ondol.ones(1, 1)).item() == 2.0
     assert layer.weight is own
     with pytest.raises(RuntimeError, match="Missing key"):

@@ -119,3 +119,31 @@ def test_options_that_do_not_go_together_are_refused():
         checkpoint(ondol.exp, x, debug=True, use_reentrant=True)
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(ondol.exp, x, determinism_check="strict", use_reentrant=False)
+
+
+def test_sequence_has_as_many_functions_as_segments():
+    with pytest.raises(ValueError, match="3 segments of 2 functions"):
+        checkpoint_sequential([ondol.exp, ondol.log], 3, ondol.ones(2), use_reentrant=False)
+
+
+def test_settings_of_selective_and_early_recomputation():
+    from ondol.utils import checkpoint as module
+
+    x = ondol.ones(2, requires_grad=True)
+    with module.set_checkpoint_early_stop(False), module.set_checkpoint_debug_enabled(False):
+        checkpoint(ondol.exp, x, use_reentrant=False).sum().backward()
+    assert x.grad.allclose(x.exp())
+    with pytest.raises(NotImplementedError, match="detect_anomaly"), module.set_checkpoint_debug_enabled(True):
+        pass
+    with pytest.raises(NotImplementedError, match="smaller parts"):
+        module.create_selective_checkpoint_contexts([])
+
+
+def test_detached_variables_require_grad_as_before():
+    from ondol.utils.checkpoint import detach_variable
+
+    x = ondol.ones(2, requires_grad=True)
+    y, z, number = detach_variable((x * 2, ondol.ones(1), 3))
+    assert y.is_leaf and y.requires_grad and not z.requires_grad and number == 3
+    with pytest.raises(RuntimeError, match="list"):
+        detach_variable([x])

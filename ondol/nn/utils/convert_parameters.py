@@ -23,9 +23,14 @@ def vector_to_parameters(vec: ondol.Tensor, parameters: Iterable[ondol.Tensor]) 
 
     Raises:
         TypeError: if `vec` is no tensor.
+        RuntimeError: if it is shorter than the parameters together.
     """
     if not isinstance(vec, ondol.Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
+    parameters = list(parameters)
+    needed = sum(parameter.numel() for parameter in parameters)
+    if vec.numel() < needed:
+        raise RuntimeError(f"vector_to_parameters: the vector has {vec.numel()} elements, the parameters have {needed}")
     begin = 0
     for parameter in parameters:
         end = begin + parameter.numel()

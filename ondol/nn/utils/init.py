@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from .. import init
@@ -15,7 +16,8 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
     """A module whose parameters are not initialized, for when they are loaded right away.
 
     Raises:
-        RuntimeError: if what is given is no module class.
+        RuntimeError: if what is given is no module class, or one without an argument `device`, whose parameters
+            PyTorch could not leave uninitialized.
 
     >>> ondol.nn.utils.skip_init(ondol.nn.Linear, 5, 1)
     Linear(in_features=5, out_features=1, bias=True)
@@ -24,6 +26,10 @@ def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
 
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
         raise RuntimeError(f"Expected a Module; got {module_cls}")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError(
+            f"skip_init needs a module class with an argument 'device', and {module_cls.__name__} has none"
+        )
     kept = {name: getattr(init, name) for name in _FILLING}
     try:
         for name in _FILLING:

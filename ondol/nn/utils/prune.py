@@ -41,8 +41,9 @@ class BasePruningMethod:
             original = getattr(module, name)
             mask = ondol.ones_like(original)
         else:
-            existing = module._forward_pre_hooks.pop(earlier)
-            container = existing if isinstance(existing, PruningContainer) else PruningContainer(existing)
+            existing = module._forward_pre_hooks[earlier]
+            before = existing if isinstance(existing, PruningContainer) else [existing]
+            container = PruningContainer(*before)
             container.add_pruning_method(method)
             method, original = container, getattr(module, name + "_orig")
             mask = getattr(module, name + "_mask")
@@ -53,7 +54,9 @@ class BasePruningMethod:
                 f"{list(original.shape)}"
             )
         new_mask = method.compute_mask(scores.detach(), default_mask=mask)
-        if earlier is None:
+        if earlier is not None:
+            del module._forward_pre_hooks[earlier]
+        else:
             del module._parameters[name]
             module.register_parameter(name + "_orig", original)
         module.register_buffer(name + "_mask", new_mask)
@@ -140,7 +143,11 @@ class CustomFromMask(BasePruningMethod):
         self.mask = mask
 
     def compute_mask(self, t: ondol.Tensor, default_mask: ondol.Tensor) -> ondol.Tensor:
-        return default_mask * self.mask.reshape(default_mask.shape).to(default_mask.dtype)
+        if default_mask.shape != self.mask.shape:
+            raise AssertionError(
+                f"the mask has shape {list(self.mask.shape)}, but what it prunes {list(default_mask.shape)}"
+            )
+        return default_mask * self.mask.to(default_mask.dtype)
 
 
 def _how_many(amount: float, size: int) -> int:

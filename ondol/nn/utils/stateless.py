@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ def functional_call(
 ) -> Any:
     """Call a module with tensors in place of some of its parameters and buffers, which come back afterwards.
 
+    Deprecated: use `ondol.func.functional_call`, which does the same.
+
     Args:
         parameters_and_buffers: path → tensor.
         args: one argument, or a tuple of them.
@@ -31,19 +34,34 @@ def functional_call(
     Raises:
         ValueError: if two tied paths get different tensors.
         RuntimeError: for missing or unexpected paths with `strict`.
-        KeyError, AttributeError: for a path that is unknown.
+        KeyError: for an empty name. AttributeError: for a path through a module that is unknown.
+        TypeError: for the path of something that is no tensor.
 
     >>> layer = ondol.nn.Linear(1, 1)
     >>> new = {"weight": ondol.tensor([[2.0]]), "bias": ondol.tensor([1.0])}
     >>> ondol.nn.utils.stateless.functional_call(layer, new, ondol.tensor([3.0]))
     tensor([7.])
     """
+    warnings.warn(
+        "nn.utils.stateless.functional_call is deprecated: use func.functional_call, which does the same",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return _functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict)
+
+
+def _functional_call(
+    module: Any,
+    parameters_and_buffers: dict[str, ondol.Tensor],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with _reparametrize_module(module, parameters_and_buffers, tie_weights=tie_weights, strict=strict):
         return module(*args, **(kwargs or {}))
-
-
-_functional_call = functional_call
 
 
 @contextlib.contextmanager
@@ -54,25 +72,39 @@ def _reparametrize_module(
     if strict:
         _check_complete(module, tensors)
     places = {path: _place(module, path) for path in tensors}
-    originals = {path: store[name] for path, (store, name) in places.items()}
+    originals = {path: store.get(name, _ABSENT) for path, (store, name) in places.items()}
     try:
         for path, (store, name) in places.items():
             store[name] = tensors[path]
         yield
     finally:
         for path, (store, name) in places.items():
-            if tensors[path] is not store[name]:  # a buffer that the call replaced
+            if tensors[path] is not store.get(name, tensors[path]):  # a buffer that the call replaced
                 parameters_and_buffers[path] = store[name]
-            store[name] = originals[path]
+            if originals[path] is _ABSENT:
+                store.pop(name, None)
+            else:
+                store[name] = originals[path]
+
+
+_ABSENT = object()
 
 
 def _place(module: Any, path: str) -> tuple[dict, str]:
+    """The dict that holds what a path names; what is not there yet becomes a plain attribute, as in PyTorch."""
     *parents, name = path.split(".")
+    if not name:
+        raise KeyError(f"the path {path!r} has no name of a tensor: it cannot be empty")
     owner = module.get_submodule(".".join(parents))
     for store in (owner._parameters, owner._buffers):
         if name in store:
             return store, name
-    raise AttributeError(f"{owner._get_name()} has no attribute `{name}` that is a parameter or buffer (path '{path}')")
+    held = getattr(owner, name, None)
+    if held is not None and not isinstance(held, ondol.Tensor):
+        raise TypeError(f"`{path}` of {owner._get_name()} is no tensor, but {type(held).__name__}")
+    if hasattr(type(owner), name):  # computed, as a parametrized weight is: its originals can be replaced
+        raise AttributeError(f"`{name}` of {owner._get_name()} is neither parameter nor buffer (path '{path}')")
+    return vars(owner), name
 
 
 def _all_named(module: Any) -> dict[str, ondol.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import ondol
@@ -56,10 +57,15 @@ class WeightNorm:
 def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     """Split a parameter into length g and direction v, w = g · v / ‖v‖ (Salimans & Kingma 2016).
 
+    Deprecated, with a FutureWarning: use `nn.utils.parametrizations.weight_norm`, which needs no hook.
+
     >>> layer = ondol.nn.utils.weight_norm(ondol.nn.Linear(20, 40))
     >>> layer.weight_g.shape, layer.weight_v.shape
     (torch.Size([40, 1]), torch.Size([40, 20]))
     """
+    warnings.warn(
+        "nn.utils.weight_norm is deprecated: use nn.utils.parametrizations.weight_norm", FutureWarning, stacklevel=2
+    )
     WeightNorm.apply(module, name, dim)
     return module
 
