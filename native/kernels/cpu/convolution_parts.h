@@ -23,6 +23,12 @@ void depthwise_backward_input(const ConvolutionShape&, const T* gy, const T* w, 
 template <class T>
 void depthwise_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
 
+/// The same for 3 x 3 kernels and stride 1 where Winograd's algorithm is faster.
+bool winograd_gains(const ConvolutionShape& s);
+void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y);
+void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
+void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);
+
 inline bool is_depthwise(const ConvolutionShape& s) { return s.groups > 1 && s.channels_in == s.groups; }
 
 inline int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }

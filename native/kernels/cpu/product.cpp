@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/product_pack.h"
+#include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -129,7 +130,23 @@ bool is_empty(const MatrixProduct& p) {
   return true;
 }
 
-void multiply(const MatrixProduct& p) {
+void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
+  const int64_t slivers = ceil_div(n, sliver), depth_of_block = block_depth(k);
+  parallel_for(slivers, 1 + (1 << 15) / (k * sliver + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; s++) {
+      const int64_t column = s * sliver, columns = smaller_of(sliver, n - column);
+      for (int64_t at = 0; at < k; at += depth_of_block) {
+        const int64_t depth = smaller_of(depth_of_block, k - at);
+        pack_sliver({b.data + at * b.row + column * b.column, b.row, b.column}, depth, columns,
+                    packed + at * padded(n) + column * depth);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void multiply_product(const MatrixProduct& p) {
   if (is_empty(p)) return;
   constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
   const bool direct = p.b.column == 1 && p.m <= few_rows;
@@ -156,23 +173,16 @@ void multiply(const MatrixProduct& p) {
 
 // A packed operand is its blocks of depth one behind the other, each of slivers.
 
-int64_t packed_size(int64_t k, int64_t n) { return k * padded(n); }
+int64_t packed_product_size(int64_t k, int64_t n) { return k * padded(n); }
 
-void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
-  const int64_t slivers = ceil_div(n, sliver), depth_of_block = block_depth(k);
-  parallel_for(slivers, 1 + (1 << 15) / (k * sliver + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; s++) {
-      const int64_t column = s * sliver, columns = smaller_of(sliver, n - column);
-      for (int64_t at = 0; at < k; at += depth_of_block) {
-        const int64_t depth = smaller_of(depth_of_block, k - at);
-        pack_sliver({b.data + at * b.row + column * b.column, b.row, b.column}, depth, columns,
-                    packed + at * padded(n) + column * depth);
-      }
-    }
-  });
+int64_t packed_product_offset(int64_t k, int64_t n, int64_t row, int64_t column) {
+  const int64_t depth_of_block = block_depth(k), block = row / depth_of_block * depth_of_block;
+  const int64_t depth = smaller_of(depth_of_block, k - block), first = column / sliver * sliver;
+  const int64_t width = smaller_of(sliver, padded(n) - first);
+  return block * padded(n) + first * depth + (row - block) * width + column - first;
 }
 
-void multiply_packed(const MatrixProduct& p, const float* packed) {
+void multiply_packed_product(const MatrixProduct& p, const float* packed) {
   if (is_empty(p)) return;
   const int64_t depth_of_block = block_depth(p.k);
   run_grid(p, choose_grid(p, 0), [&](Part part) {
@@ -189,11 +199,9 @@ void multiply_packed(const MatrixProduct& p, const float* packed) {
   });
 }
 
-}  // namespace
-
 void fill(ProductKernels& k) {
 #if ONDOL_HAS_FMA  // without it OpenBLAS, which is written for each processor by hand, is faster
-  k = {multiply, packed_size, pack, multiply_packed};
+  k = {multiply_product, packed_product_size, pack, multiply_packed_product};
 #endif
 }
 
