@@ -225,7 +225,7 @@ void untransform_kernel(const float* sums, int64_t in, int64_t out, float* gw) {
 
 }  // namespace
 
-bool winograd_gains(const ConvolutionShape& s) {
+bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles) {
 #if !ONDOL_HAS_FMA
   return false;
 #endif
@@ -236,9 +236,9 @@ bool winograd_gains(const ConvolutionShape& s) {
   }
   if (s.groups != 1 || s.channels_in % channel_unit || s.channels_out % channel_unit) return false;
   const Tiling t = tiling_of(s);
-  // The transforms cost by channel and the products by pair of channels; the kernel's own is spread over the tiles.
+  // The transforms cost by channel and the products by pair of channels.
   const int64_t covered = t.rows * t.columns * winograd_outputs * winograd_outputs, used = s.output[1] * s.output[2];
-  return s.channels_in >= 32 && s.channels_out >= 32 && t.tiles() >= 96 && used * 10 >= covered * 6;
+  return s.channels_in >= 32 && s.channels_out >= 32 && t.tiles() >= least_tiles && used * 10 >= covered * 6;
 }
 
 void winograd_forward(const ConvolutionShape& s, const float* x, const float* w, const float* bias, float* y) {

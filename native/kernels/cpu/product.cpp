@@ -24,9 +24,9 @@ int64_t block_depth(int64_t k) { return k > deepest ? ceil_div(k, ceil_div(k, de
 /// The columns of a packed operand, whole vectors.
 int64_t padded(int64_t n) { return ceil_div(n, lanes<float>) * lanes<float>; }
 
-/// The rows and slivers of one task.
+/// The rows and columns of one task, whole tiles and whole vectors but for the last.
 struct Part {
-  int64_t first_row, last_row, first_sliver, last_sliver;
+  int64_t first_row, last_row, first_column, last_column;
 };
 
 /// The grid of tasks that finishes first: each packs its slivers, which costs about as much as `pack_rows` rows of the
@@ -35,7 +35,7 @@ struct Grid {
   int64_t rows, columns;
 };
 Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
-  const int64_t tiles = ceil_div(p.m, tile_rows), slivers = ceil_div(p.n, sliver);
+  const int64_t tiles = ceil_div(p.m, tile_rows), vectors = ceil_div(p.n, lanes<float>);
   constexpr double task = 1 << 18;  // multiplications: handing out fewer costs more than it gains
   const double work = double(p.m) * double(p.n) * double(p.k) / task;
   const int64_t worth = work < 1e6 ? 1 + int64_t(work) : 1 << 20;
@@ -43,8 +43,8 @@ Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
   Grid best{1, 1};
   int64_t least = INT64_MAX;
   for (int64_t rows = 1; rows <= smaller_of(most, tiles); rows++) {
-    const int64_t columns = smaller_of(most / rows, slivers);
-    const int64_t time = (ceil_div(tiles, rows) * tile_rows + pack_rows) * ceil_div(slivers, columns);
+    const int64_t columns = smaller_of(most / rows, vectors);
+    const int64_t time = (ceil_div(tiles, rows) * tile_rows + pack_rows) * ceil_div(vectors, columns);
     if (time < least) {
       least = time;
       best = {rows, columns};
@@ -55,12 +55,13 @@ Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
 
 template <class Task>
 void run_grid(const MatrixProduct& p, Grid grid, Task task) {
-  const int64_t tiles = ceil_div(p.m, tile_rows), slivers = ceil_div(p.n, sliver);
+  const int64_t tiles = ceil_div(p.m, tile_rows), vectors = ceil_div(p.n, lanes<float>);
   parallel_for(grid.rows * grid.columns, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const int64_t r = i / grid.columns, c = i % grid.columns;
       task(Part{tiles * r / grid.rows * tile_rows, smaller_of(tiles * (r + 1) / grid.rows * tile_rows, p.m),
-                slivers * c / grid.columns, slivers * (c + 1) / grid.columns});
+                vectors * c / grid.columns * lanes<float>,
+                smaller_of(vectors * (c + 1) / grid.columns * lanes<float>, p.n)});
     }
   });
 }
@@ -157,8 +158,8 @@ void multiply_product(const MatrixProduct& p) {
     for (int64_t k = 0; k < p.k; k += depth_of_block) {
       const int64_t depth = smaller_of(depth_of_block, p.k - k);
       left.load(k, depth);
-      for (int64_t s = part.first_sliver; s < part.last_sliver; s++) {
-        const int64_t column = s * sliver, columns = smaller_of(sliver, p.n - column);
+      for (int64_t column = part.first_column; column < part.last_column; column += sliver) {
+        const int64_t columns = smaller_of(sliver, part.last_column - column);
         const float* b = p.b.data + k * p.b.row + column * p.b.column;
         if (direct && columns % lanes<float> == 0) {
           multiply_sliver(p, part, left, depth, k == 0, b, p.b.row, column, columns);
@@ -190,10 +191,11 @@ void multiply_packed_product(const MatrixProduct& p, const float* packed) {
     for (int64_t k = 0; k < p.k; k += depth_of_block) {
       const int64_t depth = smaller_of(depth_of_block, p.k - k);
       left.load(k, depth);
-      for (int64_t s = part.first_sliver; s < part.last_sliver; s++) {
-        const int64_t column = s * sliver, columns = smaller_of(sliver, p.n - column);
-        multiply_sliver(p, part, left, depth, k == 0, packed + k * padded(p.n) + column * depth, padded(columns),
-                        column, columns);
+      for (int64_t column = part.first_column, next; column < part.last_column; column = next) {
+        const int64_t first = column / sliver * sliver, width = smaller_of(sliver, padded(p.n) - first);
+        next = smaller_of(first + sliver, part.last_column);
+        multiply_sliver(p, part, left, depth, k == 0, packed + k * padded(p.n) + first * depth + column - first, width,
+                        column, next - column);
       }
     }
   });
