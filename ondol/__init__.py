@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ondol import (
         amp as amp,
         backends as backends,
+        cpu as cpu,
         cuda as cuda,
         datasets as datasets,
         distributions as distributions,
@@ -93,10 +94,23 @@ if TYPE_CHECKING:
         printoptions as printoptions,
         set_printoptions as set_printoptions,
     )
-    from ondol.amp import (
-        autocast as autocast,
+    from ondol.amp import GradScaler as GradScaler, autocast as autocast
+    from ondol.amp.autocast_state import (
+        autocast_decrement_nesting as autocast_decrement_nesting,
+        autocast_increment_nesting as autocast_increment_nesting,
+        clear_autocast_cache as clear_autocast_cache,
+        get_autocast_cpu_dtype as get_autocast_cpu_dtype,
         get_autocast_dtype as get_autocast_dtype,
+        get_autocast_gpu_dtype as get_autocast_gpu_dtype,
+        is_autocast_cache_enabled as is_autocast_cache_enabled,
+        is_autocast_cpu_enabled as is_autocast_cpu_enabled,
         is_autocast_enabled as is_autocast_enabled,
+        set_autocast_cache_enabled as set_autocast_cache_enabled,
+        set_autocast_cpu_dtype as set_autocast_cpu_dtype,
+        set_autocast_cpu_enabled as set_autocast_cpu_enabled,
+        set_autocast_dtype as set_autocast_dtype,
+        set_autocast_enabled as set_autocast_enabled,
+        set_autocast_gpu_dtype as set_autocast_gpu_dtype,
     )
     from ondol.nn.functional import (
         channel_shuffle as channel_shuffle,
@@ -108,8 +122,8 @@ if TYPE_CHECKING:
     from ondol.serialization import load as load, save as save
 
 _MODULES = frozenset({
-    "amp", "backends", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg", "optim",
-    "overrides", "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
+    "amp", "backends", "cpu", "cuda", "datasets", "demo", "distributions", "fft", "func", "functional", "linalg",
+    "optim", "overrides", "random", "return_types", "serialization", "signal", "special", "testing", "utils", "version",
 })  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
@@ -119,9 +133,23 @@ _ON_USE = {
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
+    "GradScaler": "amp",
     "autocast": "amp",
-    "get_autocast_dtype": "amp",
-    "is_autocast_enabled": "amp",
+    "autocast_decrement_nesting": "amp.autocast_state",
+    "autocast_increment_nesting": "amp.autocast_state",
+    "clear_autocast_cache": "amp.autocast_state",
+    "get_autocast_cpu_dtype": "amp.autocast_state",
+    "get_autocast_dtype": "amp.autocast_state",
+    "get_autocast_gpu_dtype": "amp.autocast_state",
+    "is_autocast_cache_enabled": "amp.autocast_state",
+    "is_autocast_cpu_enabled": "amp.autocast_state",
+    "is_autocast_enabled": "amp.autocast_state",
+    "set_autocast_cache_enabled": "amp.autocast_state",
+    "set_autocast_cpu_dtype": "amp.autocast_state",
+    "set_autocast_cpu_enabled": "amp.autocast_state",
+    "set_autocast_dtype": "amp.autocast_state",
+    "set_autocast_enabled": "amp.autocast_state",
+    "set_autocast_gpu_dtype": "amp.autocast_state",
     "alpha_dropout": "_layer_functions",
     "embedding_bag": "_layer_functions",
     "feature_alpha_dropout": "_layer_functions",
