@@ -75,8 +75,8 @@ double beta_series_from_above(double y, double x, double b, double a, double exc
 }
 
 /// Whether x lies where the series of a mean of about `a / total` converges fast and does not cancel much: at most two
-/// deviations above the mean.
-bool suits_series(double x, double a, double total) { return x * total < a + 1 + 2 * std::sqrt(a); }
+/// deviations above the mean, and the number of terms, which grows as the square root of a, in the hundreds.
+bool suits_series(double x, double a, double total) { return a < 1e4 && x * total < a + 1 + 2 * std::sqrt(a); }
 
 /// A length on which exp(-slope w - curvature w^2 / 2) falls off.
 double fall_off(double slope, double curvature) { return 1 / (std::fabs(slope) + std::sqrt(curvature)); }

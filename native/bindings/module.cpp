@@ -15,6 +15,7 @@ NB_MODULE(_native, m) {
   python::add_storage(module);
   python::add_generator(module);
   python::add_overrides(module);
+  python::add_autocast(module);
   python::add_tensor_type(module);
   python::add_tensor_methods(module);
   python::add_construction(module);

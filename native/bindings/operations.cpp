@@ -10,6 +10,7 @@
 #include <map>
 
 #include "bindings/arguments.h"
+#include "bindings/autocast.h"
 #include "bindings/module.h"
 #include "bindings/operator_signature.h"
 #include "bindings/overrides.h"
@@ -26,6 +27,7 @@ struct OperatorObject {
   std::vector<Signature>* signatures;
   PyTypeObject* result_type;  // a named tuple, or null
   bool in_place;              // the form `name_`
+  AutocastPolicy autocast;
   PyObject* name;
   PyObject* module;
 };
@@ -177,8 +179,11 @@ PyObject* call_operator(PyObject* callable, PyObject* const* args, size_t nargsf
     for (const Signature& signature : *self->signatures) {
       Values values(signature);
       Common common;
-      if (python::bind(signature, arguments, values.data(), common, only ? &why : nullptr))
+      if (python::bind(signature, arguments, values.data(), common, only ? &why : nullptr)) {
+        if (self->autocast != AutocastPolicy::None && Autocast::enabled && !common.out)
+          autocast_arguments(self->autocast, signature.overload->schema, values.data());
         return run(self, signature, values.data(), common);
+      }
     }
     if (Override result = overridden(callable, arguments)) return *result;  // by an object that is no tensor
     if (only) type_error(why);
@@ -230,6 +235,7 @@ PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(OperatorO
                          {"__name__", T_OBJECT, offsetof(OperatorObject, name), READONLY, nullptr},
                          {"__qualname__", T_OBJECT, offsetof(OperatorObject, name), READONLY, nullptr},
                          {"__module__", T_OBJECT, offsetof(OperatorObject, module), 0, nullptr},
+                         {"_autocast", T_UBYTE, offsetof(OperatorObject, autocast), 0, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
 PyGetSetDef properties[] = {{"__doc__", get_documentation, nullptr, nullptr, nullptr},
                             {"__text_signature__", get_text_signature, nullptr, nullptr, nullptr},
@@ -285,6 +291,7 @@ Object make_operator(const Operation& operation, bool in_place, PyTypeObject* re
     if (!in_place || (overload.variants & (kInPlace | kInPlaceByCopy))) object->signatures->emplace_back(overload);
   object->result_type = result_type;
   object->in_place = in_place;
+  object->autocast = AutocastPolicy::None;
   object->name = checked(PyUnicode_FromString((operation.name + (in_place ? "_" : "")).c_str())).release();
   object->module = checked(PyUnicode_FromString(module)).release();
   return owner;

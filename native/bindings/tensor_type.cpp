@@ -7,6 +7,7 @@
 #include <array>
 
 #include "autograd/node.h"
+#include "bindings/autocast.h"
 #include "bindings/indexing.h"
 #include "bindings/module.h"
 #include "bindings/overrides.h"
@@ -265,6 +266,10 @@ PyObject* matrix_multiply(PyObject* a, PyObject* b) {
     if (may_be_overridden() || (!plain && is_tensor(a)))
       if (Override result = overridden_binary("matmul", "__rmatmul__", a, b)) return *result;
     if (!plain) return Py_NewRef(Py_NotImplemented);
+    if (Autocast::enabled) {
+      Object method = checked(PyObject_GetAttrString(reinterpret_cast<PyObject*>(tensor_type), "matmul"));
+      return PyObject_CallFunctionObjArgs(method.get(), a, b, nullptr);
+    }
     return wrap(matmul(unwrap(a), unwrap(b)));
   });
 }

@@ -49,6 +49,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     inner_size = element_count(a.shape[dim] for dim in ours)
     left = a.permute([*kept_a, *ours]).reshape(element_count(shape_a), inner_size)
     right = b.permute([*theirs, *kept_b]).reshape(inner_size, element_count(shape_b))
+    if left.shape[0] == right.shape[1] == 1:  # as PyTorch; under autocast a dot product is not rounded
+        return ondol.dot(left.reshape(-1), right.reshape(-1)).reshape([*shape_a, *shape_b])
     return ondol.mm(left, right).reshape([*shape_a, *shape_b])
 
 

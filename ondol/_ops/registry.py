@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import ondol
+from ondol._autocast import with_autocast
 from ondol._ops import exports
 from ondol._ops.clear_errors import with_clear_errors
 
@@ -51,7 +52,8 @@ def operation(
     """
 
     def register(body: Callable) -> Callable:
-        public = _public(with_clear_errors(body), takes_out="out" in (body.__kwdefaults__ or {}))
+        dotted = f"{namespace}.{body.__name__}" if namespace else body.__name__
+        public = _public(with_clear_errors(body), dotted, takes_out="out" in (body.__kwdefaults__ or {}))
         module = body.__module__.rpartition(".")[2]
         OPERATIONS.append(Operation(body.__name__, module, namespace, method, inplace, aliases))
         scope = body.__globals__
@@ -61,26 +63,29 @@ def operation(
     return register if function is None else register(function)
 
 
-def _public(body: Callable, takes_out: bool) -> Callable:
-    """What users call: it asks for overrides (see `ondol.overrides`) and sees to `out=`."""
+def _public(body: Callable, dotted: str, takes_out: bool) -> Callable:
+    """What users call: it asks for overrides (see `ondol.overrides`) and sees to autocast and `out=`."""
+    converting = with_autocast(body, dotted)
     has_override, dispatch = ondol._native._overrides.has_override, ondol._native._overrides.dispatch
 
     @functools.wraps(body)
     def plain(*args: Any, **kwargs: Any) -> Any:
         if has_override((args, *kwargs.values())):
             return dispatch(plain, (args, *kwargs.values()), args, kwargs)
-        return body(*args, **kwargs)
+        return converting(*args, **kwargs)
 
     @functools.wraps(body)
     def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if has_override((args, out, *kwargs.values())):
             given = kwargs if out is None else {**kwargs, "out": out}
             return dispatch(with_out, (args, *given.values()), args, given)
-        result = body(*args, **kwargs)
-        return result if out is None else store(result, out, body.__name__)
+        if out is None:
+            return converting(*args, **kwargs)
+        return store(body(*args, **kwargs), out, body.__name__)
 
     public = with_out if takes_out else plain
     public._asks_overrides = True  # type: ignore[attr-defined]
+    public._autocast = getattr(converting, "_autocast", 0)  # type: ignore[attr-defined]
     return public
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ondol import _autocast
 from ondol._native import Tensor
+from ondol._native._autocast import enabled as autocast_enabled
 from ondol._vmap import (  # noqa: F401  (each module registers its rules)
     rules_convolution,
     rules_copy,
@@ -28,7 +30,14 @@ _DYNAMIC = frozenset({"_unique2", "nonzero", "unique", "unique_consecutive", "un
 
 
 def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
-    """Compute a call in which batched tensors take part."""
+    """Compute a call in which batched tensors take part; under autocast it converts them first."""
+    policy = getattr(func, "_autocast", 0) if autocast_enabled() else 0
+    if policy in (_autocast.LOWER_PRECISION, _autocast.FLOAT32) and kwargs.get("out") is None:
+        return _autocast.call(lambda *args, **kwargs: _dispatch(func, args, kwargs), policy, args, kwargs)
+    return _dispatch(func, args, kwargs)
+
+
+def _dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
     level = innermost_level(kwargs.values(), innermost_level(args))
     if level is None:
         raise RuntimeError(f"vmap: {func} found no batched tensor among its arguments")

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import ondol
+from ondol._native import _autocast
 
 if TYPE_CHECKING:
     from ondol import Tensor
@@ -217,6 +218,7 @@ class _Part:
         # The tensors themselves are kept by the node, which lets go of them after backward and checks their versions.
         self.arguments = _replaced((args, kwargs), {id(tensor): _Slot(i) for i, tensor in enumerate(self.inputs)})
         self.random_state = ondol.get_rng_state() if preserve_rng_state else None
+        self.autocast = _autocast.enabled(), _autocast.dtype(), _autocast.keeps_weights()
         self.forward_context, self.recompute_context = contexts
         self.check = check
         self.forms: list[Any] = []
@@ -238,7 +240,9 @@ class _Part:
 
     def run_again(self, inputs: list[Tensor]) -> list[Tensor]:
         """The differentiable results of a second call."""
-        with _random_state(self.random_state), ondol.enable_grad(), self.recompute_context:
+        enabled, dtype, keeps_weights = self.autocast
+        autocast = ondol.autocast("cpu", dtype, enabled, keeps_weights)
+        with _random_state(self.random_state), ondol.enable_grad(), autocast, self.recompute_context:
             outputs = _differentiable(self._call(inputs))
         forms = [_form(output) for output in outputs]
         if len(forms) != len(self.forms) or (self.check and forms != self.forms):

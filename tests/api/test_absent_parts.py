@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import ondol
@@ -123,3 +126,11 @@ def test_names_of_types_for_annotations():
 def test_directory_of_the_hub(monkeypatch):
     monkeypatch.setenv("TORCH_HOME", "somewhere")
     assert ondol.hub.get_dir().replace("\\", "/") == "somewhere/hub"
+
+
+@pytest.mark.parametrize("path", [
+    "cuda.amp", "cpu.amp", "nn.parallel", "nn.attention.bias", "utils.tensorboard", "backends.mps",
+])  # fmt: skip
+def test_module_is_found_without_an_import_of_its_own(path):
+    modules = subprocess.run([sys.executable, "-c", f"import ondol; print(ondol.{path}.__name__)"], capture_output=True)
+    assert modules.stdout.decode().strip() == f"ondol.{path}", modules.stderr.decode()

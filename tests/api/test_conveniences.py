@@ -94,13 +94,6 @@ def test_out_of_another_dtype_is_refused():
             call()
 
 
-def test_autocast_is_refused_unless_off():
-    with ondol.autocast("cpu", enabled=False):
-        assert not ondol.is_autocast_enabled()
-    with pytest.raises(NotImplementedError, match="bfloat16"):
-        ondol.autocast("cpu")
-
-
 def test_layers_at_the_top_level():
     image, grid = ondol.rand(1, 1, 3, 3), ondol.zeros(1, 2, 2, 2)
     expected = ondol.nn.functional.grid_sample(image, grid, "nearest", "border", True)

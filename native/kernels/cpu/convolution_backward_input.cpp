@@ -1,3 +1,5 @@
+#include <concepts>
+
 #include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_parts.h"
 
@@ -30,6 +32,8 @@ template <class T>
 void convolution_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
   if (s.batch == 0 || s.channels_in == 0 || volume(s.input) == 0) return;
   if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, bias, gx);
+  if constexpr (std::same_as<T, float>)
+    if (winograd_gains(s)) return winograd_backward_input(s, gy, w, bias, gx);
   Scratch<T> weight(s.channels_in * (s.channels_out / s.groups) * volume(s.kernel));
   for_each_residue_class(s, [&](const ResidueClass& residue) {
     transpose_weight(s, residue, w, weight.get());

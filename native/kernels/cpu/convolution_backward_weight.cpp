@@ -1,7 +1,10 @@
+#include <concepts>
+
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_direct_weight.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/product_microkernel.h"
+#include "kernels/cpu/product_pack.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -35,10 +38,11 @@ class WeightGradient {
     Scratch<T> partial(slices_ > 1 ? slices_ * size : 0);
     parallel_for(s_.groups * row_blocks_ * column_blocks_ * slices_, 1, [&](int64_t begin, int64_t end) {
       Scratch<T> panel(block_columns * stride), rows(block_rows_ * stride);
-      Scratch<T> sums(block_rows_ * block_columns * lanes<T>);
+      Scratch<T> sums(block_rows_ * block_columns * (by_product ? 1 : lanes<T>));
+      Scratch<T> turned(by_product ? chunk * block_columns : 0);
       for (int64_t item = begin; item < end; item++) {
         const int64_t slice = item % slices_;
-        compute(item / slices_, slice, panel.get(), rows.get(), sums.get(),
+        compute(item / slices_, slice, panel.get(), turned.get(), rows.get(), sums.get(),
                 slices_ > 1 ? partial.get() + slice * size : gw_);
       }
     });
@@ -54,12 +58,14 @@ class WeightGradient {
   }
 
  private:
-  // Multiples of the register tile: 72 * 48 vectors of partial sums are 221 KB.
-  static constexpr int64_t most_rows = 72, block_columns = 48;
+  // With multiply-adds of float the panel is turned for the register tile of products, and sums are single numbers;
+  // else sums are vectors, whose lanes are added up at the end: 72 * 48 of them are 221 KB.
+  static constexpr bool by_product = std::same_as<T, float> && ONDOL_HAS_FMA;
+  static constexpr int64_t most_rows = by_product ? 192 : 72, block_columns = 48;
   static constexpr int64_t chunk = 3 * panel_columns<T>, stride = chunk + 64 / sizeof(T);
   static constexpr int64_t enough_items = 64;
 
-  void compute(int64_t block, int64_t slice, T* panel, T* rows, T* sums, T* to) const {
+  void compute(int64_t block, int64_t slice, T* panel, T* turned, T* rows, T* sums, T* to) const {
     const int64_t column_block = block % column_blocks_, row_block = block / column_blocks_ % row_blocks_;
     const int64_t group = block / (column_blocks_ * row_blocks_);
     const int64_t first_row = row_block * block_rows_, first_column = column_block * block_columns;
@@ -67,19 +73,31 @@ class WeightGradient {
     const int64_t column_count = first_column + block_columns < columns_ ? block_columns : columns_ - first_column;
     const int64_t channel = group * rows_ + first_row;
 
-    for (int64_t i = 0; i < row_count * column_count * lanes<T>; i++) sums[i] = 0;
+    if (!by_product)
+      for (int64_t i = 0; i < row_count * column_count * lanes<T>; i++) sums[i] = 0;
     const int64_t begin = slice * slice_chunks_ * chunk;
     const int64_t stop = begin + slice_chunks_ * chunk, end = stop < points_ ? stop : points_;
     for (int64_t point = begin; point < end; point += chunk) {
       const int64_t count = point + chunk < end ? chunk : end - point;
       pack_input(point, count, group * group_channels_, first_column, column_count, panel);
       pack_gradient(point, count, channel, row_count, rows);
-      dot_product(row_count, column_count, (count + lanes<T> - 1) / lanes<T>, rows, stride, panel, stride, sums,
-                  column_count * lanes<T>);
+      if constexpr (by_product) {
+        const int64_t vectors = (column_count + lanes<T> - 1) / lanes<T>;
+        pack_sliver({panel, 1, stride}, count, column_count, turned);
+        product(row_count, vectors, count, rows, stride, 1, turned, vectors * lanes<T>, static_cast<const T*>(nullptr),
+                point > begin, sums, block_columns);
+      } else {
+        dot_product(row_count, column_count, (count + lanes<T> - 1) / lanes<T>, rows, stride, panel, stride, sums,
+                    column_count * lanes<T>);
+      }
     }
     for (int64_t r = 0; r < row_count; r++) {
       for (int64_t c = 0; c < column_count; c++) {
-        to[(channel + r) * columns_ + first_column + c] = sum_of(sums + (r * column_count + c) * lanes<T>, lanes<T>);
+        T& result = to[(channel + r) * columns_ + first_column + c];
+        if constexpr (by_product)
+          result = sums[r * block_columns + c];
+        else
+          result = sum_of(sums + (r * column_count + c) * lanes<T>, lanes<T>);
       }
     }
   }
@@ -130,6 +148,8 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
     return;
   }
   if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
+  if constexpr (std::same_as<T, float>)
+    if (winograd_gains(s, winograd_least_tiles_of_weight)) return winograd_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   if (reads_directly<T>(gather, s.channels_out / s.groups))

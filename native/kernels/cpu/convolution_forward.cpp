@@ -1,3 +1,5 @@
+#include <concepts>
+
 #include "kernels/cpu/convolution_direct.h"
 #include "kernels/cpu/convolution_parts.h"
 
@@ -7,6 +9,8 @@ template <class T>
 void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
   if (s.batch == 0 || s.channels_out == 0 || volume(s.output) == 0) return;
   if (is_depthwise(s)) return depthwise_forward(s, x, w, bias, y);
+  if constexpr (std::same_as<T, float>)
+    if (winograd_gains(s)) return winograd_forward(s, x, w, bias, y);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};

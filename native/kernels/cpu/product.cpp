@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/product_pack.h"
+#include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -23,9 +24,9 @@ int64_t block_depth(int64_t k) { return k > deepest ? ceil_div(k, ceil_div(k, de
 /// The columns of a packed operand, whole vectors.
 int64_t padded(int64_t n) { return ceil_div(n, lanes<float>) * lanes<float>; }
 
-/// The rows and slivers of one task.
+/// The rows and columns of one task, whole tiles and whole vectors but for the last.
 struct Part {
-  int64_t first_row, last_row, first_sliver, last_sliver;
+  int64_t first_row, last_row, first_column, last_column;
 };
 
 /// The grid of tasks that finishes first: each packs its slivers, which costs about as much as `pack_rows` rows of the
@@ -34,7 +35,7 @@ struct Grid {
   int64_t rows, columns;
 };
 Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
-  const int64_t tiles = ceil_div(p.m, tile_rows), slivers = ceil_div(p.n, sliver);
+  const int64_t tiles = ceil_div(p.m, tile_rows), vectors = ceil_div(p.n, lanes<float>);
   constexpr double task = 1 << 18;  // multiplications: handing out fewer costs more than it gains
   const double work = double(p.m) * double(p.n) * double(p.k) / task;
   const int64_t worth = work < 1e6 ? 1 + int64_t(work) : 1 << 20;
@@ -42,8 +43,8 @@ Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
   Grid best{1, 1};
   int64_t least = INT64_MAX;
   for (int64_t rows = 1; rows <= smaller_of(most, tiles); rows++) {
-    const int64_t columns = smaller_of(most / rows, slivers);
-    const int64_t time = (ceil_div(tiles, rows) * tile_rows + pack_rows) * ceil_div(slivers, columns);
+    const int64_t columns = smaller_of(most / rows, vectors);
+    const int64_t time = (ceil_div(tiles, rows) * tile_rows + pack_rows) * ceil_div(vectors, columns);
     if (time < least) {
       least = time;
       best = {rows, columns};
@@ -54,12 +55,13 @@ Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
 
 template <class Task>
 void run_grid(const MatrixProduct& p, Grid grid, Task task) {
-  const int64_t tiles = ceil_div(p.m, tile_rows), slivers = ceil_div(p.n, sliver);
+  const int64_t tiles = ceil_div(p.m, tile_rows), vectors = ceil_div(p.n, lanes<float>);
   parallel_for(grid.rows * grid.columns, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const int64_t r = i / grid.columns, c = i % grid.columns;
       task(Part{tiles * r / grid.rows * tile_rows, smaller_of(tiles * (r + 1) / grid.rows * tile_rows, p.m),
-                slivers * c / grid.columns, slivers * (c + 1) / grid.columns});
+                vectors * c / grid.columns * lanes<float>,
+                smaller_of(vectors * (c + 1) / grid.columns * lanes<float>, p.n)});
     }
   });
 }
@@ -129,35 +131,6 @@ bool is_empty(const MatrixProduct& p) {
   return true;
 }
 
-void multiply(const MatrixProduct& p) {
-  if (is_empty(p)) return;
-  constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
-  const bool direct = p.b.column == 1 && p.m <= few_rows;
-  const int64_t depth_of_block = block_depth(p.k);
-  run_grid(p, choose_grid(p, direct ? 0 : tile_rows), [&](Part part) {
-    LeftBlock left(p, part);
-    Scratch<float> packed(depth_of_block * sliver);
-    for (int64_t k = 0; k < p.k; k += depth_of_block) {
-      const int64_t depth = smaller_of(depth_of_block, p.k - k);
-      left.load(k, depth);
-      for (int64_t s = part.first_sliver; s < part.last_sliver; s++) {
-        const int64_t column = s * sliver, columns = smaller_of(sliver, p.n - column);
-        const float* b = p.b.data + k * p.b.row + column * p.b.column;
-        if (direct && columns % lanes<float> == 0) {
-          multiply_sliver(p, part, left, depth, k == 0, b, p.b.row, column, columns);
-          continue;
-        }
-        pack_sliver({b, p.b.row, p.b.column}, depth, columns, packed.get());
-        multiply_sliver(p, part, left, depth, k == 0, packed.get(), padded(columns), column, columns);
-      }
-    }
-  });
-}
-
-// A packed operand is its blocks of depth one behind the other, each of slivers.
-
-int64_t packed_size(int64_t k, int64_t n) { return k * padded(n); }
-
 void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
   const int64_t slivers = ceil_div(n, sliver), depth_of_block = block_depth(k);
   parallel_for(slivers, 1 + (1 << 15) / (k * sliver + 1), [&](int64_t begin, int64_t end) {
@@ -172,7 +145,45 @@ void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
   });
 }
 
-void multiply_packed(const MatrixProduct& p, const float* packed) {
+}  // namespace
+
+void multiply_product(const MatrixProduct& p) {
+  if (is_empty(p)) return;
+  constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
+  const bool direct = p.b.column == 1 && p.m <= few_rows;
+  const int64_t depth_of_block = block_depth(p.k);
+  run_grid(p, choose_grid(p, direct ? 0 : tile_rows), [&](Part part) {
+    LeftBlock left(p, part);
+    Scratch<float> packed(depth_of_block * sliver);
+    for (int64_t k = 0; k < p.k; k += depth_of_block) {
+      const int64_t depth = smaller_of(depth_of_block, p.k - k);
+      left.load(k, depth);
+      for (int64_t column = part.first_column; column < part.last_column; column += sliver) {
+        const int64_t columns = smaller_of(sliver, part.last_column - column);
+        const float* b = p.b.data + k * p.b.row + column * p.b.column;
+        if (direct && columns % lanes<float> == 0) {
+          multiply_sliver(p, part, left, depth, k == 0, b, p.b.row, column, columns);
+          continue;
+        }
+        pack_sliver({b, p.b.row, p.b.column}, depth, columns, packed.get());
+        multiply_sliver(p, part, left, depth, k == 0, packed.get(), padded(columns), column, columns);
+      }
+    }
+  });
+}
+
+// A packed operand is its blocks of depth one behind the other, each of slivers.
+
+int64_t packed_product_size(int64_t k, int64_t n) { return k * padded(n); }
+
+int64_t packed_product_offset(int64_t k, int64_t n, int64_t row, int64_t column) {
+  const int64_t depth_of_block = block_depth(k), block = row / depth_of_block * depth_of_block;
+  const int64_t depth = smaller_of(depth_of_block, k - block), first = column / sliver * sliver;
+  const int64_t width = smaller_of(sliver, padded(n) - first);
+  return block * padded(n) + first * depth + (row - block) * width + column - first;
+}
+
+void multiply_packed_product(const MatrixProduct& p, const float* packed) {
   if (is_empty(p)) return;
   const int64_t depth_of_block = block_depth(p.k);
   run_grid(p, choose_grid(p, 0), [&](Part part) {
@@ -180,20 +191,19 @@ void multiply_packed(const MatrixProduct& p, const float* packed) {
     for (int64_t k = 0; k < p.k; k += depth_of_block) {
       const int64_t depth = smaller_of(depth_of_block, p.k - k);
       left.load(k, depth);
-      for (int64_t s = part.first_sliver; s < part.last_sliver; s++) {
-        const int64_t column = s * sliver, columns = smaller_of(sliver, p.n - column);
-        multiply_sliver(p, part, left, depth, k == 0, packed + k * padded(p.n) + column * depth, padded(columns),
-                        column, columns);
+      for (int64_t column = part.first_column, next; column < part.last_column; column = next) {
+        const int64_t first = column / sliver * sliver, width = smaller_of(sliver, padded(p.n) - first);
+        next = smaller_of(first + sliver, part.last_column);
+        multiply_sliver(p, part, left, depth, k == 0, packed + k * padded(p.n) + first * depth + column - first, width,
+                        column, next - column);
       }
     }
   });
 }
 
-}  // namespace
-
 void fill(ProductKernels& k) {
 #if ONDOL_HAS_FMA  // without it OpenBLAS, which is written for each processor by hand, is faster
-  k = {multiply, packed_size, pack, multiply_packed};
+  k = {multiply_product, packed_product_size, pack, multiply_packed_product};
 #endif
 }
 

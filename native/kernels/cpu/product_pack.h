@@ -51,8 +51,12 @@ inline void pack_columns(const float* from, int64_t apart, int64_t columns, int6
 #pragma GCC unroll 16
     for (int j = 0; j < L; j++) store(to + (k + j) * width, square[j]);
   }
-  for (; k < depth; k++)
-    for (int64_t j = 0; j < L; j++) to[k * width + j] = j < columns ? from[j * apart + k] : 0;
+  if (k == depth) return;
+  V square[L];
+#pragma GCC unroll 16
+  for (int j = 0; j < L; j++) square[j] = j < columns ? load_part(from + j * apart + k, int(depth - k), 0.0f) : V{};
+  transpose_square<L / 2>(square);
+  for (int j = 0; k + j < depth; j++) store(to + (k + j) * width, square[j]);
 }
 
 /// Packs `columns` columns of b, filled up with zeros to whole vectors, as [depth, whole vectors].

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ondol
+from ondol._autocast import to_float32
 from ondol._examples import of_all_examples, one_example_at_a_time
 from ondol._native import nn as _nn
 
@@ -154,6 +155,7 @@ def multi_margin_loss(
     known = of_all_examples(y)
     if known.numel() and not (int(known.min()) >= 0 and int(known.max()) < x.size(1)):
         raise RuntimeError("multi_margin_loss: target out of range")
+    x, weight = to_float32(x, weight)
     loss = (margin - x.gather(1, y.unsqueeze(1)) + x).relu()  # of which a margin that is just met has no gradient
     if p == 2:
         loss = loss * loss

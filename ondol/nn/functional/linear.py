@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ondol
+from ondol._autocast import with_autocast
 from ondol._native import nn as _nn
 
 __all__ = ["bilinear", "linear"]
@@ -40,3 +41,6 @@ def bilinear(
     result = (rows.reshape(-1, out, in2) @ input2.reshape(-1, in2, 1)).squeeze(-1)
     result = result.reshape(*batch, out)
     return result if bias is None else result + bias
+
+
+bilinear = with_autocast(bilinear, "bilinear")

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import ondol
+from ondol._autocast import to_float32
 from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
 
@@ -144,6 +145,7 @@ def kl_div(
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
+    input, target = to_float32(input, target)
     loss = target.exp() * (target - input) if log_target else ondol.xlogy(target, target) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.size(0) if input.dim() else loss.sum()
@@ -163,6 +165,7 @@ def poisson_nll_loss(
     """exp(x) − y · x, or x − y · log(x + eps) without `log_input`; with `full`, plus Stirling's estimate of log y!."""
     reduction = chosen(size_average, reduce, reduction)
     check(reduction)
+    input, target = to_float32(input, target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -239,6 +242,7 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
             f"deprecated. Please ensure they have the same size.{_one_dimension_less(input, target)}"
         )
+    input, target, weight = to_float32(input, target, weight)
     if target.dtype != input.dtype:
         raise RuntimeError(
             f"Found dtype {_legacy_name(target)} but expected {_legacy_name(input)}: binary_cross_entropy takes "
@@ -281,6 +285,7 @@ def binary_cross_entropy_with_logits(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
             f"{_one_dimension_less(input, target)}"
         )
+    input, target, weight, pos_weight = to_float32(input, target, weight, pos_weight)
     if not (target.is_floating_point() or target.is_complex()):
         raise RuntimeError(
             f"result type {_legacy_name(input)} can't be cast to the desired output type {_legacy_name(target)}: "
@@ -304,6 +309,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> ondol.Tensor:
     """x where y = 1, max(0, margin − x) where y = −1."""
+    input, target = to_float32(input, target)
     zero = ondol.zeros((), dtype=input.dtype)
     loss = ondol.where(target != 1, (margin - input).clamp_min(0), zero) + ondol.where(target != -1, input, zero)
     return reduced(loss, chosen(size_average, reduce, reduction))
@@ -324,6 +330,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
+    input1, input2, target = to_float32(input1, input2, target)
     loss = (-target * (input1 - input2) + margin).clamp_min(0)
     return reduced(loss, chosen(size_average, reduce, reduction))
 
@@ -332,6 +339,7 @@ def soft_margin_loss(
     input: ondol.Tensor, target: ondol.Tensor, size_average: Flag = None, reduce: Flag = None, reduction: str = "mean"
 ) -> ondol.Tensor:
     """log(1 + exp(−y · x))."""
+    input, target = to_float32(input, target)
     return reduced((-target * input).exp().log1p(), chosen(size_average, reduce, reduction))
 
 
@@ -360,6 +368,7 @@ def cosine_embedding_loss(
             f"0D target tensor expects 1D input tensors, but found inputs with sizes {input1.size()} "
             f"and {input2.size()}."
         )
+    input1, input2, target = to_float32(input1, input2, target)
     tiny = 1e-12
     squares1, squares2 = (x.pow(2).sum(target.dim()) + tiny for x in (input1, input2))
     cosine = (input1 * input2).sum(target.dim()) / (squares1 * squares2).sqrt()
@@ -392,6 +401,7 @@ def triplet_margin_loss(
         )
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    anchor, positive, negative = to_float32(anchor, positive, negative)
 
     def distance(x: ondol.Tensor, y: ondol.Tensor) -> ondol.Tensor:
         return pairwise_distance(x, y, p, eps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ondol
+from ondol._autocast import to_float32
 from ondol._native import nn as _nn
 
 __all__ = ["pad"]
@@ -48,4 +49,6 @@ def pad(input: ondol.Tensor, pad: Sequence[int], mode: str = "constant", value: 
         )
     if 0 in input.shape[1:]:
         raise RuntimeError(f"pad: expected an input without empty dimensions but the first, got {list(input.shape)}")
+    if mode == "replicate" or (mode == "reflect" and len(pairs) < 3):
+        (input,) = to_float32(input)
     return _nn.continued_pad(_nn.with_joined_gradient(input), [int(number) for number in pad], mode)

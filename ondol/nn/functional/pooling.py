@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
+from ondol._autocast import to_float32
 from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
 
@@ -132,8 +133,10 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Any:
     """The largest value of each window of (N, C, D, H, W) or (C, D, H, W)."""
-    both = max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return both if return_indices else both[0]
+    if return_indices:
+        return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    (input,) = to_float32(input)  # only without indices, as in PyTorch
+    return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 
 def adaptive_max_pool1d_with_indices(
@@ -344,6 +347,7 @@ def _max_unpool(
     if known.numel() and not (int(known.min()) >= 0 and int(known.max()) < volume):
         worst = int(known.min()) if int(known.min()) < 0 else int(known.max())
         raise RuntimeError(f"Found an invalid max index: {worst} (output volumes are of size {list(output_size)})")
+    (input,) = to_float32(input)
     zeros = input.new_zeros((*leading, volume))
     return zeros.scatter(-1, flat, input.reshape(flat.shape)).reshape(*leading, *output_size)
 

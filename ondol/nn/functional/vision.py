@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ondol
+from ondol._autocast import to_float32
 from ondol._native import nn as _nn
 
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -211,6 +212,7 @@ def grid_sample(
             f"but got: '{padding_mode}'"
         )
     align_corners = _chosen_corners("grid_sample", align_corners)
+    input, grid = to_float32(input, grid)
     _check_grid(input, grid, mode)
     from .grid import sample
 

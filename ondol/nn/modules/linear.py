@@ -71,7 +71,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: ondol.Tensor) -> ondol.Tensor:
-        # Looked up where they are: finding them through __getattr__ would take half of the time of a small layer's call.
+        # Looked up where they are: to find them through __getattr__ would take half of a small layer's time.
         try:
             weight, bias = self._parameters["weight"], self._parameters["bias"]
         except KeyError:  # pruned, parametrized, or plain attributes

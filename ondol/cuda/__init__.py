@@ -6,9 +6,13 @@ GPU raises AssertionError.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import importlib
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ondol._native import OutOfMemoryError, Tensor
+
+if TYPE_CHECKING:
+    from ondol.cuda import amp as amp
 
 __all__ = [
     "Event", "OutOfMemoryError", "Stream", "current_device", "current_stream", "device", "device_count", "empty_cache",
@@ -222,3 +226,9 @@ def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
 
 def _refuse() -> NoReturn:
     raise AssertionError("Torch not compiled with CUDA enabled: ondol computes on the CPU")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        return importlib.import_module(f"{__name__}.amp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
