@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import ondol
@@ -66,6 +67,9 @@ def isin(
     """
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin(): at least one of elements and test_elements must be a tensor")
+    for value in (elements, test_elements):
+        if not isinstance(value, (Tensor, numbers.Number)):
+            raise TypeError(f"isin(): elements and test_elements must be Tensor or Number, not {type(value).__name__}")
     if not isinstance(test_elements, Tensor):
         found = elements == test_elements
         return found.logical_not() if invert else found

@@ -275,3 +275,9 @@ def test_the_state_of_a_recurrent_layer_of_another_size_is_refused():
         RuntimeError, match=r"Expected hidden size \(2, 3, 16\), got \[1, 3, 16\].*2 directions, batch 3"
     ):
         nn.GRU(8, 16, bidirectional=True)(ondol.zeros(2, 3, 8), ondol.zeros(1, 3, 16))
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0, float("inf"), float("nan")])
+def test_a_fractional_pool_refuses_ratios_outside_of_0_and_1(ratio):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        nn.functional.fractional_max_pool2d(ondol.ones(1, 1, 5, 5), 2, output_ratio=ratio)

@@ -44,6 +44,8 @@ def names(text: str) -> list[str]:
 
 # What would change the process, the disk or the console rather than compute.
 LEFT_OUT = names("""
+    autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache set_autocast_cache_enabled
+    set_autocast_cpu_dtype set_autocast_cpu_enabled set_autocast_dtype set_autocast_enabled set_autocast_gpu_dtype
     compile from_file load save seed manual_seed set_default_device set_default_dtype set_deterministic_debug_mode
     set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_num_threads set_printoptions
     set_rng_state use_deterministic_algorithms fork_rng load_blas set_memory_cache_limit reset_peak_memory_stats

@@ -285,6 +285,8 @@ def _fractional_max_pool(
         raise ValueError(f"fractional_max_pool{dims}d requires specifying either an output_size or an output_ratio")
     if output_size is None:
         ratios = (output_ratio,) * dims if isinstance(output_ratio, (int, float)) else tuple(output_ratio)
+        if not all(0 < ratio < 1 for ratio in ratios):
+            raise ValueError(f"fractional_max_pool{dims}d: output_ratio must be between 0 and 1, got {output_ratio}")
         output_size = [int(size * ratio) for size, ratio in zip(input.shape[-dims:], ratios)]
     if samples is None:
         leading = (1, *input.shape[:-dims])[-2:]
