@@ -74,9 +74,11 @@ if TYPE_CHECKING:
         jit as jit,
         linalg as linalg,
         mps as mps,
+        multiprocessing as multiprocessing,
         onnx as onnx,
         optim as optim,
         overrides as overrides,
+        profiler as profiler,
         random as random,
         return_types as return_types,
         serialization as serialization,
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
         grid_sampler_2d as grid_sampler_2d,
         grid_sampler_3d as grid_sampler_3d,
     )
+    from ondol._tensor_types import set_default_tensor_type as set_default_tensor_type
     from ondol._vmap.api import vmap as vmap
     from ondol._tensor_str import (
         get_printoptions as get_printoptions,
@@ -132,8 +135,9 @@ if TYPE_CHECKING:
 
 _MODULES = frozenset({
     "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "datasets", "demo", "distributed", "distributions",
-    "fft", "func", "functional", "hub", "jit", "linalg", "mps", "onnx", "optim", "overrides", "random", "return_types",
-    "serialization", "signal", "special", "testing", "types", "utils", "version", "xpu",
+    "fft", "func", "functional", "hub", "jit", "linalg", "mps", "multiprocessing", "onnx", "optim", "overrides",
+    "profiler", "random", "return_types", "serialization", "signal", "special", "testing", "types", "utils",
+    "version", "xpu",
 })  # fmt: skip
 _ON_USE = {
     "finfo": "_dtype_info",
@@ -166,6 +170,7 @@ _ON_USE = {
     "grid_sampler": "_layer_functions",
     "grid_sampler_2d": "_layer_functions",
     "grid_sampler_3d": "_layer_functions",
+    "set_default_tensor_type": "_tensor_types",
     "vmap": "_vmap.api",
     "channel_shuffle": "nn.functional",
     "cosine_similarity": "nn.functional",

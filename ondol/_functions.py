@@ -10,6 +10,7 @@ from ondol._native import Tensor
 from ondol._ops.clear_errors import with_clear_errors
 
 __all__ = [
+    "_assert",
     "are_deterministic_algorithms_enabled",
     "asarray",
     "compile",
@@ -124,6 +125,12 @@ def result_type(tensor1: Any, tensor2: Any) -> Any:
     if not isinstance(tensor1, Tensor) and not isinstance(tensor2, Tensor):
         tensor1 = ondol.tensor(tensor1)
     return _native.where(_native.zeros((), dtype=ondol.bool), tensor1, tensor2).dtype
+
+
+def _assert(condition: Any, message: str) -> None:
+    """`assert` as a function, which code for PyTorch's tracers uses."""
+    if not condition:
+        raise AssertionError(message)
 
 
 def typename(obj: Any) -> str:

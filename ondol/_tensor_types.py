@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import ondol
@@ -68,3 +69,20 @@ def dtype_from(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(f"invalid type: {value!r}")
     return value
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """Sets the default dtype by an old type or its name; deprecated, use `set_default_dtype`.
+
+    Raises:
+        TypeError: anything but an old type of floating-point numbers.
+
+    >>> ondol.set_default_tensor_type("torch.DoubleTensor")
+    >>> ondol.zeros(1).dtype
+    torch.float64
+    """
+    kind = TYPES.get(t.removeprefix("torch.")) if isinstance(t, str) else t
+    if not isinstance(kind, _OldType) or not kind.dtype.is_floating_point:
+        raise TypeError(f"the default type must be an old type of floating-point numbers on the CPU, got {t!r}")
+    warnings.warn("set_default_tensor_type() is deprecated: use set_default_dtype()", UserWarning, stacklevel=2)
+    ondol.set_default_dtype(kind.dtype)

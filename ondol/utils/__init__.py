@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from ondol.utils import benchmark as benchmark
     from ondol.utils import checkpoint as checkpoint
     from ondol.utils import data as data
+    from ondol.utils import dlpack as dlpack
     from ondol.utils import hooks as hooks
     from ondol.utils import tensorboard as tensorboard
 
-_MODULES = ("benchmark", "checkpoint", "data", "hooks", "tensorboard")
+_MODULES = ("benchmark", "checkpoint", "data", "dlpack", "hooks", "tensorboard")
 
 
 def __getattr__(name: str) -> Any:

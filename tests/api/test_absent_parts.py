@@ -41,7 +41,8 @@ def test_preparation_without_effect_is_accepted(call):
     (lambda: ondol.utils.benchmark.Timer("1"), "timeit"),
     (lambda: ondol.distributed.init_process_group("gloo"), "one process"),
     (lambda: nn.parallel.DistributedDataParallel(nn.Linear(1, 1)), "module itself"),
-    (lambda: ondol.jit.ScriptModule(), "nn.Module"),
+    (lambda: ondol.jit.ScriptModule(), "nn.Module"), (lambda: ondol.profiler.profile(), "cProfile"),
+    (lambda: ondol.multiprocessing.spawn(len, nprocs=2), "Process"),
 ])  # fmt: skip
 def test_what_is_missing_names_what_to_use(call, use):
     with pytest.raises(NotImplementedError, match=use):
@@ -134,3 +135,23 @@ def test_directory_of_the_hub(monkeypatch):
 def test_module_is_found_without_an_import_of_its_own(path):
     modules = subprocess.run([sys.executable, "-c", f"import ondol; print(ondol.{path}.__name__)"], capture_output=True)
     assert modules.stdout.decode().strip() == f"ondol.{path}", modules.stderr.decode()
+
+
+def test_tensors_go_through_queues_by_value():
+    multiprocessing = ondol.multiprocessing
+    multiprocessing.set_sharing_strategy("file_system")
+    assert multiprocessing.get_sharing_strategy() == "file_system"
+    with pytest.raises(AssertionError, match="sharing strategy"):
+        multiprocessing.set_sharing_strategy("telepathy")
+    queue = multiprocessing.get_context("spawn").Queue()
+    queue.put(ondol.arange(3))
+    assert queue.get(timeout=60).tolist() == [0, 1, 2]
+    multiprocessing.set_sharing_strategy("file_descriptor")
+
+
+def test_region_named_for_a_profiler_runs():
+    @ondol.profiler.record_function("forward")
+    def function():
+        return 1
+
+    assert function() == 1

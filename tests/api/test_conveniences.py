@@ -100,3 +100,33 @@ def test_layers_at_the_top_level():
     assert ondol.equal(ondol.grid_sampler_2d(image, grid, 1, 1, True), expected)
     assert ondol.pixel_shuffle(ondol.ones(1, 4, 2, 2), 2).shape == (1, 1, 4, 4)
     assert ondol.where(image > 0.5, image, 0.0).equal(image.where(image > 0.5, 0.0))
+
+
+def test_old_type_sets_the_default_dtype():
+    before = ondol.get_default_dtype()
+    try:
+        for kind in ("torch.DoubleTensor", ondol.DoubleTensor):
+            with pytest.warns(UserWarning, match="set_default_dtype"):
+                ondol.set_default_tensor_type(kind)
+            assert ondol.zeros(1).dtype == ondol.float64
+            ondol.set_default_dtype(before)
+        for wrong in ("torch.LongTensor", ondol.float64, "foo", 3):
+            with pytest.raises(TypeError, match="default type"):
+                ondol.set_default_tensor_type(wrong)
+        assert ondol.get_default_dtype() == before
+    finally:
+        ondol.set_default_dtype(before)
+
+
+def test_capsule_of_dlpack_shares_memory():
+    from ondol.utils.dlpack import from_dlpack, to_dlpack
+
+    x = ondol.zeros(2)
+    from_dlpack(to_dlpack(x))[0] = 1
+    assert x.tolist() == [1, 0]
+
+
+def test_assertion_as_a_function():
+    ondol._assert(ondol.tensor(True), "fine")
+    with pytest.raises(AssertionError, match="too long"):
+        ondol._assert(ondol.tensor(1) > 2, "too long")
