@@ -302,5 +302,12 @@ def test_unsupported_classes_say_why():
     for kind in (nn.parallel.DistributedDataParallel, nn.SyncBatchNorm):
         with pytest.raises(NotImplementedError, match="not supported"):
             kind(nn.Linear(1, 1))
-    with pytest.raises(NotImplementedError, match="no compiler"):
-        nn.Linear(1, 1).compile()
+
+
+def test_compiling_a_module_leaves_it_as_it_is():
+    layer, x = nn.Linear(2, 3), ondol.ones(1, 2)
+    before = layer(x)
+    assert layer.compile(mode="max-autotune") is None
+    assert ondol.equal(layer(x), before)
+    with pytest.raises(RuntimeError, match="either mode or options"):
+        layer.compile(mode="default", options={"trace": True})

@@ -141,8 +141,12 @@ class Module:
     _wrapped_call_impl = __call__
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Not there: ondol has no compiler."""
-        raise NotImplementedError("Module.compile() is not supported: ondol has no compiler; call the module as it is")
+        """Changes nothing, as `ondol.compile` does: everything runs eagerly.
+
+        Raises:
+            RuntimeError: both `mode` and `options`.
+        """
+        ondol.compile(self, *args, **kwargs)
 
     # --------------------------------------------------------------------------------------------------- attributes
 
