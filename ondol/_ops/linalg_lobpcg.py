@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ondol
@@ -97,6 +98,7 @@ class Iteration:
         }
         self.tvars: dict[str, Tensor] = {}
         self.S, self.E, self.R = X, X.new_zeros(X.shape[-1]), ondol.zeros_like(X)
+        self.best_error, self.best_step = math.inf, 0
 
     def run(self) -> None:
         """Rayleigh and Ritz in the span of the approximations, their residuals and the last steps, again and again."""
@@ -105,7 +107,7 @@ class Iteration:
         if self.X.shape[1] < n:
             raise RuntimeError(f"lobpcg: the {n} columns of X are linearly dependent")
         self._improve(self.X[:, :0])
-        while not self._converged() and (limit < 0 or self.ivars["istep"] < limit):
+        while not self._converged() and (self._progresses() if limit < 0 else self.ivars["istep"] < limit):
             self.ivars["istep"] += 1
             residuals = self.R if self.iK is None else self.iK @ self.R
             self._improve(ondol.cat([residuals, self.S[:, n:]], 1))
@@ -113,6 +115,14 @@ class Iteration:
                 self.tracker(self)
             if self.bvars["force_stop"]:
                 break
+
+    def _progresses(self) -> bool:
+        """Whether the last hundred steps have brought the approximations nearer, for iterations without a limit: rounding,
+        or a NaN, may keep them from ever reaching the tolerance."""
+        error = self.tvars["rerr"][: self.iparams["k"]].max().item()
+        if error < self.best_error:
+            self.best_error, self.best_step = error, self.ivars["istep"]
+        return self.ivars["istep"] - self.best_step < 100
 
     def _improve(self, directions: Tensor) -> None:
         """The best approximations in the span of the present ones and of the directions; `S` keeps them and the steps

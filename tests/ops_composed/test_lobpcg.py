@@ -51,3 +51,12 @@ def test_a_tracker_sees_every_step_and_may_stop():
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="smaller than 3 x"):
         ondol.lobpcg(symmetric(5, 5), 2)
+
+
+def test_without_a_limit_it_ends_where_rounding_lets_it_go_no_further():
+    a = ondol.diag(ondol.arange(1.0, 13.0))
+    values, _ = ondol.lobpcg(a, k=2, niter=-1, tol=0.0)
+    assert np.allclose(values.numpy(), [12.0, 11.0])
+    a[3, 3] = float("nan")
+    with pytest.raises(RuntimeError):
+        ondol.lobpcg(a, k=2, niter=-1)
