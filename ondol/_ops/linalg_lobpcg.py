@@ -117,8 +117,8 @@ class Iteration:
                 break
 
     def _progresses(self) -> bool:
-        """Whether the last hundred steps have brought the approximations nearer, for iterations without a limit: rounding
-        may keep them from ever reaching the tolerance."""
+        """Whether the last hundred steps have brought the approximations nearer, for iterations without a limit: in
+        rounding they may never reach the tolerance."""
         error = self.tvars["rerr"][: self.iparams["k"]].max().item()
         if error < self.best_error:
             self.best_error, self.best_step = error, self.ivars["istep"]
