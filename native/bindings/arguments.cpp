@@ -283,6 +283,13 @@ Signature::Signature(const Overload& source) : overload(&source) {
   }
 }
 
+/// Operations that update running statistics take no out=: it could only be refused after they have changed.
+static bool changes_statistics(const Schema& schema) {
+  for (const Parameter& parameter : schema.parameters)
+    if (parameter.name == "running_mean") return true;
+  return false;
+}
+
 static bool all_ints(PyObject* const* values, Py_ssize_t count) {
   int64_t ignored;
   for (Py_ssize_t i = 0; i < count; ++i)
@@ -341,7 +348,7 @@ bool bind(const Signature& signature, const Arguments& arguments, Value* values,
       PyObject* keyword = PyTuple_GET_ITEM(arguments.keywords, i);
       PyObject* value = arguments.values[arguments.positional + i];
       int index = find_parameter(signature, keyword);
-      if (index < 0 && PyUnicode_CompareWithASCIIString(keyword, "out") == 0) {
+      if (index < 0 && PyUnicode_CompareWithASCIIString(keyword, "out") == 0 && !changes_statistics(schema)) {
         common.out = value == Py_None ? nullptr : value;
       } else if (index < 0) {
         return refuse(" got an unexpected keyword argument '", PyUnicode_AsUTF8(keyword), "'");

@@ -71,7 +71,11 @@ PyObject* write_outs(PyObject* out, const std::vector<Tensor>& results, const ch
   for (size_t i = 0; i < results.size(); ++i)
     if (!is_tensor(PySequence_Fast_GET_ITEM(out, i))) type_error(name, "(): argument 'out' must hold Tensors");
   auto place = [&](size_t i) { return unwrap(PySequence_Fast_GET_ITEM(out, i)); };
-  for (size_t i = 0; i < results.size(); ++i) check_out(place(i), results[i], name);  // all before the first is written
+  for (size_t i = 0; i < results.size(); ++i) {  // all before the first is written
+    check_out(place(i), results[i], name);
+    for (size_t j = 0; j < i; ++j)
+      if (shares_memory(place(i), place(j))) runtime_error(name, "(): the tensors given as out= share memory");
+  }
   for (size_t i = 0; i < results.size(); ++i) write_out(place(i), results[i]);
   return Py_NewRef(out);
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import ondol
 from ondol import Tensor
-from ondol._ops.checks import floating, wrap_dim
+from ondol._ops.checks import floating, is_inexact, wrap_dim
 from ondol._ops.registry import operation
 from ondol._ops.stacking import dims_or_all
 
@@ -165,6 +165,8 @@ def _slope(y: Tensor, dim: int, step: Any, steps: Tensor | None, edge_order: int
         return values.reshape(shape)
 
     if steps is None:
+        if not isinstance(step, Tensor) and step == 0:  # infinite slopes, which Python's own division refuses
+            step = ondol.zeros((), dtype=y.dtype if is_inexact(y) else None)
         middle = (part(2, size - 2) - part(0, size - 2)) / (2.0 * step)
         first_step = last_step = second_step = before_last_step = step
     else:

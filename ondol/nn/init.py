@@ -271,8 +271,7 @@ def orthogonal_(tensor: ondol.Tensor, gain: float = 1, generator: ondol.Generato
     if rows < columns:
         q.t_()
     with ondol.no_grad():
-        tensor.view_as(q).copy_(q)
-        tensor.mul_(gain)
+        tensor.view_as(q).copy_(q * gain)
     return tensor
 
 

@@ -86,6 +86,7 @@ Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) {
     } else {
       NoGrad silent;
       Tensor target = ResultTarget::take();
+      check_castable(dtype, target);
       const Tensor with_factor[] = {a, mul(to_dtype(b, dtype), wrapped_number(alpha))};
       y = evaluate(plain, with_factor, dtype, dtype, target);
     }

@@ -57,6 +57,8 @@ def multi_head_attention_forward(
     source_len = key.shape[0]
     if embed_dim != embed_dim_to_check:
         raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}")
+    if num_heads <= 0:
+        raise AssertionError(f"num_heads must be positive, got {num_heads}")
     head_dim = embed_dim // num_heads
     if head_dim * num_heads != embed_dim:
         raise AssertionError(f"embed_dim {embed_dim} not divisible by num_heads {num_heads}")

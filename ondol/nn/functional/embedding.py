@@ -54,6 +54,7 @@ def embedding(
     else:
         padding_idx = _row("Padding_idx must be within num_embeddings", padding_idx, weight, AssertionError)
     if max_norm is not None:
+        _nn.embedding(weight.detach(), input, padding_idx, False, sparse)  # what cannot be looked up changes nothing
         _shorten_rows(weight, input, max_norm, norm_type)
     rows = _nn.embedding(weight, input, padding_idx, False, sparse)
     return _ScaleGradient.apply(rows, 1 / _frequency(input, weight, rows)) if scale_grad_by_freq else rows

@@ -1,0 +1,59 @@
+"""What a call has found out too late must not have changed anything."""
+
+import pytest
+
+import ondol
+from ondol import nn
+from ondol.nn import functional as F
+
+
+def test_scaled_sums_in_place_keep_to_the_dtype():
+    x = ondol.tensor([3, -3], dtype=ondol.int16)
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        x.sub_(1 + 1j, alpha=2)
+    with pytest.raises(RuntimeError, match="can't be cast"):
+        x.add_(ondol.ones(2, dtype=ondol.complex64), alpha=0.5)
+    assert x.tolist() == [3, -3]
+
+
+def test_outputs_may_not_share_memory():
+    buffer = ondol.zeros(4, 6)
+    values, indices = buffer[:2], buffer[1:3].long()
+    with pytest.raises(RuntimeError, match="share memory"):
+        ondol.aminmax(ondol.ones(2, 6), dim=0, out=(values[0], values[0]))
+    ondol.topk(ondol.ones(2, 6), 6, out=(values, indices))
+    assert values.sum().item() == 12
+
+
+def test_batch_norm_takes_no_out():
+    mean, var = ondol.zeros(4), ondol.ones(4)
+    with pytest.raises(TypeError, match="out"):
+        ondol.batch_norm(ondol.randn(3, 4), None, None, mean, var, True, 0.1, 1e-5, False, out=ondol.empty(3, 4))
+    assert mean.eq(0).all() and var.eq(1).all()
+
+
+def test_embedding_shortens_no_rows_for_indices_it_refuses():
+    table = ondol.full((3, 4), 5.0)
+    with pytest.raises(RuntimeError):
+        F.embedding(ondol.tensor([1], dtype=ondol.int16), table, max_norm=1.0)
+    assert table.eq(5).all()
+
+
+def test_an_initialiser_with_a_wrong_gain_leaves_the_tensor():
+    weight = ondol.full((3, 3), 2.0)
+    with pytest.raises(TypeError):
+        nn.init.orthogonal_(weight, "large")
+    assert weight.eq(2).all()
+
+
+def test_slopes_over_no_distance_are_infinite():
+    (slope,) = ondol.gradient(ondol.tensor([1, 4, 9, 16]), spacing=0, edge_order=2)
+    assert slope[1:3].isinf().all()
+
+
+def test_losses_and_attention_name_what_they_cannot_take():
+    with pytest.raises(TypeError, match="'input' must be Tensor"):
+        F.poisson_nll_loss(2**70, ondol.ones(3), False)
+    x, w = ondol.ones(2, 3, 4), ondol.ones(12, 4)
+    with pytest.raises(AssertionError, match="num_heads must be positive"):
+        F.multi_head_attention_forward(x, x, x, 4, 0, w, None, None, None, False, 0.0, ondol.ones(4, 4), None)
