@@ -82,7 +82,12 @@ void combine_rows(T* target, const T* source, const int64_t* at, int64_t count, 
   const int64_t size = lines.n, inner = lines.inner;
   const auto combine = wide_vectors() ? combine_wide<T, Step> : combine_plain<T, Step>;
   auto row = [=](int64_t o, int64_t k) {
-    combine(target + (o * size + at[k]) * inner, source + (o * count + k) * inner, inner, step);
+    T* to = target + (o * size + at[k]) * inner;
+    const T* from = source + (o * count + k) * inner;
+    if (inner == 1)
+      step(*to, *from);
+    else
+      combine(to, from, inner, step);
   };
   if (lines.outer == 1) {
     const int64_t work_per_row = count * inner / (size + 1) + 1;
