@@ -117,15 +117,17 @@ def _thin_out_uniforms(
     def draw() -> tuple[ondol.Tensor, ondol.Tensor]:
         values = ondol.empty_like(tensor).uniform_(a, b, generator=generator)
         # Relative to the peak: (p - m)^2 - (v - m)^2 = (p - v) (p + v - 2m), without the cancellation of the squares.
-        log_density = (peak - values).mul_(0.5 / std).mul_(((values - mean) + (peak - mean)).div_(std))
+        log_density = (peak - values).mul_(0.5 / std).mul_((values - mean).div_(std).add_(distance))
         return values, ondol.empty_like(values).uniform_(generator=generator).log_().gt(log_density)
 
     values, rejected = draw()
-    while rejected.any():
+    for _ in range(300_000):  # of which one in ten thousand is kept at the worst
+        if not rejected.any():
+            return values
         candidates, rejected_again = draw()
         values = ondol.where(rejected, candidates, values)
         rejected = rejected & rejected_again
-    return values
+    raise RuntimeError(f"trunc_normal_: no numbers of mean {mean} and std {std} were found in [{a}, {b}]")
 
 
 def _normal_cdf(x: float) -> float:

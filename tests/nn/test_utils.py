@@ -122,6 +122,8 @@ def test_truncated_normal_numbers_far_beyond_a_tiny_deviation_are_the_nearest_li
         tiny = nn.init.trunc_normal_(ondol.empty(100), mean=3.0, std=1e-5)
         near = nn.init.trunc_normal_(ondol.empty(100, dtype=ondol.float64), mean=3.0, std=1e-3)
     assert (tiny == 2.0).all()
+    vast = nn.init.trunc_normal_(ondol.empty(100, dtype=ondol.float64), mean=-1e308, std=1e308)
+    assert vast.abs().max().item() <= 2.0
     assert near.max().item() <= 2.0 and near.min().item() > 2.0 - 1e-4
 
 
