@@ -101,6 +101,9 @@ def store(result: Any, out: Any, name: str) -> Any:
         raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
     for one, place in zip(result, out):
         _check_place(one, place, name)
+    memory = [place.untyped_storage().data_ptr() for place in out if place.numel()]
+    if len(set(memory)) < len(memory):
+        raise RuntimeError(f"{name}(): the tensors given as out= share memory")
     return type(result)([_put(one, place) for one, place in zip(result, out)])
 
 

@@ -21,6 +21,8 @@ def test_outputs_may_not_share_memory():
     values, indices = buffer[:2], buffer[1:3].long()
     with pytest.raises(RuntimeError, match="share memory"):
         ondol.aminmax(ondol.ones(2, 6), dim=0, out=(values[0], values[0]))
+    with pytest.raises(RuntimeError, match="share memory"):
+        ondol.linalg.qr(ondol.ones(2, 2), out=(buffer[:2, :2], buffer[2:, :2]))
     ondol.topk(ondol.ones(2, 6), 6, out=(values, indices))
     assert values.sum().item() == 12
 
