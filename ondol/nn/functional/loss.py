@@ -13,7 +13,6 @@ import ondol
 from ondol._autocast import to_float32
 from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
-from ondol._ops.checks import require_tensors
 
 from .._reduction import check, chosen
 from .._reduction import reduce as reduced
@@ -166,7 +165,9 @@ def poisson_nll_loss(
     """exp(x) − y · x, or x − y · log(x + eps) without `log_input`; with `full`, plus Stirling's estimate of log y!."""
     reduction = chosen(size_average, reduce, reduction)
     check(reduction)
-    require_tensors("poisson_nll_loss", input=input, target=target)
+    if not isinstance(input, ondol.Tensor) or not isinstance(target, ondol.Tensor):
+        wrong = "target" if isinstance(input, ondol.Tensor) else "input"
+        raise TypeError(f"poisson_nll_loss(): argument '{wrong}' must be Tensor")
     input, target = to_float32(input, target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
