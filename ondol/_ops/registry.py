@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -101,10 +102,16 @@ def store(result: Any, out: Any, name: str) -> Any:
         raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
     for one, place in zip(result, out):
         _check_place(one, place, name)
-    memory = [place.untyped_storage().data_ptr() for place in out if place.numel()]
-    if len(set(memory)) < len(memory):
+    reaches = sorted(_reach(place) for place in out if place.numel())
+    if any(start < end for (_, end), (start, _) in itertools.pairwise(reaches)):
         raise RuntimeError(f"{name}(): the tensors given as out= share memory")
     return type(result)([_put(one, place) for one, place in zip(result, out)])
+
+
+def _reach(place: Any) -> tuple[int, int]:
+    """The addresses between which the elements of a tensor lie."""
+    last = sum((size - 1) * stride for size, stride in zip(place.shape, place.stride()))
+    return place.data_ptr(), place.data_ptr() + (last + 1) * place.element_size()
 
 
 def _check_place(result: Any, out: Any, name: str) -> None:

@@ -22,9 +22,19 @@ def test_outputs_may_not_share_memory():
     with pytest.raises(RuntimeError, match="share memory"):
         ondol.aminmax(ondol.ones(2, 6), dim=0, out=(values[0], values[0]))
     with pytest.raises(RuntimeError, match="share memory"):
-        ondol.linalg.qr(ondol.ones(2, 2), out=(buffer[:2, :2], buffer[2:, :2]))
+        ondol.linalg.qr(ondol.ones(2, 2), out=(buffer[0, :4].view(2, 2), buffer[0, 2:].view(2, 2)))
     ondol.topk(ondol.ones(2, 6), 6, out=(values, indices))
     assert values.sum().item() == 12
+
+
+def test_outputs_may_be_parts_of_one_buffer():
+    a, buffer = ondol.tensor([[2.0, 1.0], [0.0, 3.0]]), ondol.zeros(2, 2, 2)
+    q, r = ondol.linalg.qr(a, out=(buffer[0], buffer[1]))
+    assert ondol.allclose(buffer[0] @ buffer[1], a) and q.data_ptr() == buffer.data_ptr()
+    least, most = ondol.aminmax(a, dim=0, out=(buffer[0, 0], buffer[0, 1]))
+    assert (
+        buffer[0].tolist() == [[0.0, 1.0], [2.0, 3.0]] and least.tolist() == [0.0, 1.0] and most.tolist() == [2.0, 3.0]
+    )
 
 
 def test_batch_norm_takes_no_out():
