@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -102,7 +103,7 @@ def store(result: Any, out: Any, name: str) -> Any:
     for one, place in zip(result, out):
         _check_place(one, place, name)
     reaches = sorted(_reach(place) for place in out if place.numel())
-    if any(after[0] < before[1] for before, after in zip(reaches, reaches[1:])):
+    if any(start < end for (_, end), (start, _) in itertools.pairwise(reaches)):
         raise RuntimeError(f"{name}(): the tensors given as out= share memory")
     return type(result)([_put(one, place) for one, place in zip(result, out)])
 

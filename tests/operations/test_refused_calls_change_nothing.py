@@ -29,7 +29,7 @@ def test_outputs_may_not_share_memory():
 
 def test_outputs_may_be_parts_of_one_buffer():
     a, buffer = ondol.tensor([[2.0, 1.0], [0.0, 3.0]]), ondol.zeros(2, 2, 2)
-    q, r = ondol.linalg.qr(a, out=(buffer[0], buffer[1]))
+    q, _ = ondol.linalg.qr(a, out=(buffer[0], buffer[1]))
     assert ondol.allclose(buffer[0] @ buffer[1], a) and q.data_ptr() == buffer.data_ptr()
     least, most = ondol.aminmax(a, dim=0, out=(buffer[0, 0], buffer[0, 1]))
     assert (
