@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import ondol
+from ondol.amp._former import FormerAutocast, FormerGradScaler
 
 __all__ = ["GradScaler", "autocast"]
 
 
-class autocast(ondol.amp.autocast):
+class autocast(FormerAutocast):
     """Deprecated: `ondol.autocast("cuda", ...)`. Warns with FutureWarning."""
 
-    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        _deprecated("autocast(args...)", "autocast('cuda', args...)")
-        super().__init__("cuda", ondol.float16 if dtype is None else dtype, enabled, cache_enabled)
+    device_type = "cuda"
+    usual_dtype = ondol.float16
 
 
-class GradScaler(ondol.amp.GradScaler):
+class GradScaler(FormerGradScaler):
     """Deprecated: `ondol.amp.GradScaler("cuda", ...)`. Warns with FutureWarning."""
 
-    def __init__(
-        self,
-        init_scale: float = 2.0**16,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ) -> None:
-        _deprecated("GradScaler(args...)", "GradScaler('cuda', args...)")
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
-
-
-def _deprecated(old: str, new: str) -> None:
-    warnings.warn(f"`torch.cuda.amp.{old}` is deprecated. Use `torch.amp.{new}` instead.", FutureWarning, stacklevel=3)
+    device_type = "cuda"
