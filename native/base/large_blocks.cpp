@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <iterator>
 
 #include "base/system_limits.h"
@@ -12,20 +12,22 @@ namespace {
 
 constexpr size_t kPage = 4096;
 constexpr size_t kHugePage = 2 << 20;
+constexpr size_t kSegment = 4 << 20;  // least that is mapped at a time
 
 constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-/// Pages of the system, from an address that is a multiple of 2 MiB if they are many, so that huge pages can back them:
-/// those cost one page fault where small ones cost 512.
-void* map(size_t size) {
-  const size_t slack = size >= kHugePage ? kHugePage : 0;
-  void* start = mmap(nullptr, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/// `size` bytes of memory, a multiple of 2 MiB as their address is, so that huge pages can back them: those cost one
+/// page fault where small ones cost 512.
+char* map(size_t size) {
+  void* start = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) return nullptr;
-  if (slack == 0) return start;
   auto* begin = static_cast<char*>(start);
-  auto* aligned = reinterpret_cast<char*>(round_up(reinterpret_cast<uintptr_t>(begin), kHugePage));
+  char* end = begin + size + kHugePage;
+  // The last place that fits. Linux maps downwards, so that it most often ends where the segment before begins, and the
+  // free ranges of both can join.
+  auto* aligned = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(end) / kHugePage * kHugePage) - size;
   if (aligned != begin) munmap(begin, aligned - begin);
-  if (aligned != begin + slack) munmap(aligned + size, begin + slack - aligned);
+  if (aligned + size != end) munmap(aligned + size, end - (aligned + size));
 #if defined(MADV_HUGEPAGE)
   madvise(aligned, size, MADV_HUGEPAGE);  // advice: without huge pages all is well, only slower
 #endif
@@ -34,60 +36,70 @@ void* map(size_t size) {
 
 }  // namespace
 
-void* LargeBlocks::allocate(size_t bytes, size_t& size) {
-  std::unique_lock lock(mutex);
-  auto fit = unused_by_size_.lower_bound(bytes);
-  if (fit != unused_by_size_.end() && fit->first - bytes <= fit->first / 4) {
-    // Of equal blocks the one released last: the processor's caches may still hold it.
-    fit = std::prev(unused_by_size_.upper_bound(fit->first));
-    const Block block = *fit->second;
-    live_.emplace(block.memory, block);
-    unused_.erase(fit->second);
-    unused_by_size_.erase(fit);
-    unused_bytes_ -= block.size;
-    live_bytes_ += block.size;
-    size = block.size;
-    return block.memory;
-  }
-  size = round_up(bytes, kPage);
-  void* memory = map(size);
-  if (!memory) {
-    evict(0);
-    memory = map(size);
-    if (!memory) return nullptr;
-  }
-  live_.emplace(memory, Block{memory, size});
-  live_bytes_ += size;
-  return memory;
-}
+size_t LargeBlocks::size_of(size_t bytes) { return round_up(std::max<size_t>(bytes, 1), kPage); }
 
-size_t LargeBlocks::release(void* memory) noexcept {
+void* LargeBlocks::allocate(size_t bytes) {
+  const size_t size = size_of(bytes);
   std::lock_guard lock(mutex);
-  const auto found = live_.find(memory);
-  if (found == live_.end()) std::abort();  // not a block of ours: a bug that must not go on to corrupt memory
-  const Block block = found->second;
-  live_.erase(found);
-  live_bytes_ -= block.size;
-  if (block.size > limit_locked()) {
-    munmap(block.memory, block.size);
-    return block.size;
+  auto fit = free_by_size_.lower_bound({size, nullptr});
+  if (fit == free_by_size_.end()) {
+    const size_t segment = round_up(std::max(size, kSegment), kHugePage);
+    char* begin = map(segment);
+    if (!begin) {
+      evict(0);
+      begin = map(segment);
+      if (!begin) return nullptr;
+    }
+    add_free(begin, segment);
+    fit = free_by_size_.lower_bound({size, nullptr});
   }
-  evict(limit_locked() - block.size);
-  unused_.push_back(block);
-  unused_by_size_.emplace(block.size, std::prev(unused_.end()));
-  unused_bytes_ += block.size;
-  return block.size;
+  const auto [range_size, begin] = *fit;
+  remove_free(free_.find(begin));
+  if (range_size > size) add_free(begin + size, range_size - size);
+  live_bytes_ += size;
+  return begin;
 }
 
+void LargeBlocks::release(void* memory, size_t bytes) noexcept {
+  const size_t size = size_of(bytes);
+  std::lock_guard lock(mutex);
+  live_bytes_ -= size;
+  add_free(static_cast<char*>(memory), size);
+  if (free_bytes_ > limit_locked()) evict(limit_);
+}
+
+/// Adds a free range, joined with those beside it.
+void LargeBlocks::add_free(char* begin, size_t size) {
+  auto after = free_.lower_bound(begin);
+  if (after != free_.end() && begin + size == after->first) {
+    size += after->second;
+    remove_free(after++);
+  }
+  if (after != free_.begin()) {
+    const auto before = std::prev(after);
+    if (before->first + before->second == begin) {
+      begin = before->first;
+      size += before->second;
+      remove_free(before);
+    }
+  }
+  free_.emplace(begin, size);
+  free_by_size_.emplace(size, begin);
+  free_bytes_ += size;
+}
+
+void LargeBlocks::remove_free(Ranges::iterator range) {
+  free_by_size_.erase({range->second, range->first});
+  free_bytes_ -= range->second;
+  free_.erase(range);
+}
+
+/// Returns the largest free ranges to the system until no more than `keep` bytes are free.
 void LargeBlocks::evict(size_t keep) noexcept {
-  while (unused_bytes_ > keep) {
-    const Block block = unused_.front();
-    auto [first, last] = unused_by_size_.equal_range(block.size);
-    while (first != last && first->second != unused_.begin()) ++first;
-    unused_by_size_.erase(first);
-    unused_.pop_front();
-    unused_bytes_ -= block.size;
-    munmap(block.memory, block.size);
+  while (free_bytes_ > keep) {
+    const auto [size, begin] = *std::prev(free_by_size_.end());
+    remove_free(free_.find(begin));
+    munmap(begin, size);
   }
 }
 
@@ -118,7 +130,7 @@ void LargeBlocks::set_limit(size_t bytes) {
 
 int64_t LargeBlocks::reserved() {
   std::lock_guard lock(mutex);
-  return static_cast<int64_t>(unused_bytes_ + live_bytes_);
+  return static_cast<int64_t>(free_bytes_ + live_bytes_);
 }
 
 }  // namespace ondol

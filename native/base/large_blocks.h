@@ -2,46 +2,47 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <mutex>
-#include <unordered_map>
+#include <set>
+#include <utility>
 
 namespace ondol {
 
-/// The cache of large memory blocks, shared by all threads. A released block is kept, and given to the next request
-/// that it fits with at most a quarter of the block wasted; over the limit, those that were unused longest go back to
-/// the system.
+/// The heap of large memory blocks, shared by all threads. A block is cut from the smallest free range of mapped memory
+/// that holds it; a released one joins the free ranges beside it and stays mapped for the next requests, of whatever
+/// size. Over the limit, free ranges go back to the system.
 class LargeBlocks {
  public:
-  /// Null if the system has no more memory. `size` becomes the size of the block.
-  void* allocate(size_t bytes, size_t& size);
-  /// Returns the size of the block.
-  size_t release(void* memory) noexcept;
+  /// Null if the system has no more memory.
+  void* allocate(size_t bytes);
+  /// `bytes` is what was asked of allocate.
+  void release(void* memory, size_t bytes) noexcept;
+  /// Returns all free ranges to the system.
   void empty() noexcept;
+
+  /// What a block for `bytes` takes.
+  static size_t size_of(size_t bytes);
 
   size_t limit();
   void set_limit(size_t bytes);
-  /// Bytes in use or cached.
+  /// Bytes in use or free for reuse.
   int64_t reserved();
 
-  /// Held over a fork, so that the child finds the cache whole.
+  /// Held over a fork, so that the child finds the heap whole.
   std::mutex mutex;
 
  private:
-  struct Block {
-    void* memory;
-    size_t size;
-  };
-  using Age = std::list<Block>;  // the longest unused first
+  using Ranges = std::map<char*, size_t>;  // begin and size
 
+  void add_free(char* begin, size_t size);
+  void remove_free(Ranges::iterator range);
   void evict(size_t keep) noexcept;
   size_t limit_locked();
 
-  std::unordered_map<void*, Block> live_;
-  Age unused_;
-  std::multimap<size_t, Age::iterator> unused_by_size_;
-  size_t unused_bytes_ = 0, live_bytes_ = 0;
+  Ranges free_;
+  std::set<std::pair<size_t, char*>> free_by_size_;
+  size_t free_bytes_ = 0, live_bytes_ = 0;
   size_t limit_ = 0;
   bool limit_is_set_ = false;
 };

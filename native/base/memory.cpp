@@ -236,8 +236,8 @@ void* allocate(size_t bytes) {
   if (ONDOL_CACHE_MEMORY && bytes <= kLargestSmall) return allocate_small(bytes);
   if (bytes > kLargestRequest) throw OutOfMemoryError(bytes);
 #if ONDOL_CACHE_MEMORY
-  size_t size = 0;
-  void* memory = large_blocks().allocate(bytes, size);
+  const size_t size = LargeBlocks::size_of(bytes);
+  void* memory = large_blocks().allocate(bytes);
   if (!memory) throw OutOfMemoryError(bytes);
 #else
   const size_t size = bytes;
@@ -253,7 +253,8 @@ void release(void* block, size_t bytes) noexcept {
   if (!block) return;
   if (ONDOL_CACHE_MEMORY && bytes <= kLargestSmall) return release_small(block, bytes);
 #if ONDOL_CACHE_MEMORY
-  const size_t size = large_blocks().release(block);
+  const size_t size = LargeBlocks::size_of(bytes);
+  large_blocks().release(block, bytes);
 #else
   const size_t size = bytes;
   std::free(block);

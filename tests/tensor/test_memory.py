@@ -1,0 +1,86 @@
+"""The memory of tensors: what is released serves the next requests, of whatever size."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import pytest
+
+import ondol
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def emptied() -> Iterator[None]:
+    ondol.empty_cache()
+    yield
+    ondol.empty_cache()
+
+
+def stats(name: str) -> int:
+    return ondol.memory_stats()[f"{name}_bytes"]
+
+
+def of_megabytes(n: int) -> ondol.Tensor:
+    return ondol.empty(n * MEGABYTE, dtype=ondol.uint8)
+
+
+def test_neighbours_that_were_released_make_room_for_a_larger_tensor() -> None:
+    tensors = [of_megabytes(8) for _ in range(8)]
+    reserved = stats("reserved")
+    del tensors
+    larger = of_megabytes(60)
+    assert stats("reserved") == reserved
+    assert larger.numel() == 60 * MEGABYTE
+
+
+def test_a_larger_tensor_that_was_released_makes_room_for_several() -> None:
+    larger = of_megabytes(64)
+    reserved = stats("reserved")
+    del larger
+    tensors = [of_megabytes(3) for _ in range(21)]
+    assert stats("reserved") == reserved
+    addresses = sorted(tensor.data_ptr() for tensor in tensors)
+    assert all(later - earlier >= 3 * MEGABYTE for earlier, later in itertools.pairwise(addresses))
+
+
+def test_released_memory_is_given_back_on_demand() -> None:
+    before = stats("reserved")
+    tensor = of_megabytes(32)
+    assert stats("reserved") >= before + 32 * MEGABYTE
+    del tensor
+    ondol.empty_cache()
+    assert stats("reserved") <= before
+
+
+def test_a_repeated_program_reserves_nothing_new() -> None:
+    model = ondol.nn.Sequential(ondol.nn.Linear(512, 2048), ondol.nn.ReLU(), ondol.nn.Linear(2048, 512))
+    optimizer = ondol.optim.Adam(model.parameters())
+    x = ondol.randn(1024, 512)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    reserved = stats("reserved")
+    for _ in range(5):
+        step()
+    assert stats("reserved") == reserved
+
+
+def test_tensors_of_random_sizes_and_lifetimes_do_not_overlap() -> None:
+    choose = random.Random(0)
+    live: list[tuple[ondol.Tensor, int]] = []
+    for number in range(600):
+        if live and choose.random() < 0.45:
+            tensor, mark = live.pop(choose.randrange(len(live)))
+            assert bool((tensor == mark).all())
+        tensor = ondol.full((choose.randrange(1, 1 << choose.randrange(8, 23)),), number % 251, dtype=ondol.uint8)
+        live.append((tensor, number % 251))
+    assert all(bool((tensor == mark).all()) for tensor, mark in live)
