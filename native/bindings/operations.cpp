@@ -63,6 +63,13 @@ void write_out(Tensor out, const Tensor& result) {
   out.bump_version();
 }
 
+/// The addresses between which write_out will write.
+std::pair<const char*, const char*> range_to_write(const Tensor& out, const Tensor& result) {
+  if (result.numel() == 0) return {};
+  if (out.sizes() == result.sizes()) return memory_range(out);
+  return {out.bytes(), out.bytes() + result.numel() * static_cast<int64_t>(item_size(out.dtype()))};
+}
+
 PyObject* write_outs(PyObject* out, const std::vector<Tensor>& results, const char* name) {
   if (!PyTuple_Check(out) && !PyList_Check(out))
     type_error(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors");
@@ -73,8 +80,11 @@ PyObject* write_outs(PyObject* out, const std::vector<Tensor>& results, const ch
   auto place = [&](size_t i) { return unwrap(PySequence_Fast_GET_ITEM(out, i)); };
   for (size_t i = 0; i < results.size(); ++i) {  // all before the first is written
     check_out(place(i), results[i], name);
-    for (size_t j = 0; j < i; ++j)
-      if (shares_memory(place(i), place(j))) runtime_error(name, "(): the tensors given as out= share memory");
+    const auto [first, last] = range_to_write(place(i), results[i]);
+    for (size_t j = 0; j < i; ++j) {
+      const auto [other_first, other_last] = range_to_write(place(j), results[j]);
+      if (first < other_last && other_first < last) runtime_error(name, "(): the tensors given as out= share memory");
+    }
   }
   for (size_t i = 0; i < results.size(); ++i) write_out(place(i), results[i]);
   return Py_NewRef(out);

@@ -83,7 +83,7 @@ bool may_overlap(const Tensor& tensor) {
   return false;
 }
 
-static std::pair<const char*, const char*> memory_range(const Tensor& tensor) {
+std::pair<const char*, const char*> memory_range(const Tensor& tensor) {
   int64_t reach = 0;
   for (int64_t i = 0; i < tensor.ndim(); ++i) reach += (tensor.sizes()[i] - 1) * tensor.strides()[i];
   const char* first = tensor.bytes();

@@ -124,6 +124,8 @@ bool is_dense(const Dims& sizes, const Dims& strides);
 bool repeats_elements(const Tensor& tensor);
 /// Whether two elements may share memory.
 bool may_overlap(const Tensor& tensor);
+/// The addresses between which the elements lie; there must be some.
+std::pair<const char*, const char*> memory_range(const Tensor& tensor);
 /// Whether the memory ranges of two tensors intersect.
 bool shares_memory(const Tensor& a, const Tensor& b);
 Dims channels_last_strides(const Dims& sizes);

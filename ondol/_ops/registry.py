@@ -102,16 +102,20 @@ def store(result: Any, out: Any, name: str) -> Any:
         raise TypeError(f"{name}(): argument 'out' must be a tuple of {len(result)} tensors")
     for one, place in zip(result, out):
         _check_place(one, place, name)
-    reaches = sorted(_reach(place) for place in out if place.numel())
+    reaches = sorted(_reach(one, place) for one, place in zip(result, out) if one.numel())
     if any(start < end for (_, end), (start, _) in itertools.pairwise(reaches)):
         raise RuntimeError(f"{name}(): the tensors given as out= share memory")
     return type(result)([_put(one, place) for one, place in zip(result, out)])
 
 
-def _reach(place: Any) -> tuple[int, int]:
-    """The addresses between which the elements of a tensor lie."""
-    last = sum((size - 1) * stride for size, stride in zip(place.shape, place.stride()))
-    return place.data_ptr(), place.data_ptr() + (last + 1) * place.element_size()
+def _reach(result: Any, place: Any) -> tuple[int, int]:
+    """The addresses between which a result will lie, in a tensor that is resized to hold it if need be."""
+    if place.shape == result.shape:
+        last = sum((size - 1) * stride for size, stride in zip(place.shape, place.stride()))
+    else:
+        last = result.numel() - 1
+    start = place.untyped_storage().data_ptr() + place.storage_offset() * place.element_size()
+    return start, start + (last + 1) * place.element_size()
 
 
 def _check_place(result: Any, out: Any, name: str) -> None:

@@ -27,6 +27,20 @@ def test_outputs_may_not_share_memory():
     assert values.sum().item() == 12
 
 
+def test_an_empty_output_may_not_grow_into_another():
+    buffer = ondol.zeros(12)
+    for call, result in (
+        (lambda out: ondol.linalg.inv_ex(2 * ondol.eye(2).expand(2, 2, 2), out=out), buffer[:8].view(2, 2, 2)),
+        (lambda out: ondol.aminmax(ondol.ones(2, 6), dim=0, out=out), buffer[:6]),
+    ):
+        for place in (buffer[:0], buffer[4:4], buffer[2:3]):
+            with pytest.raises(RuntimeError, match="share memory"):
+                call((result, place))
+    assert buffer.eq(0).all()
+    ondol.aminmax(ondol.ones(2, 6), dim=0, out=(buffer[:6], buffer[6:6]))
+    assert buffer.eq(1).all()
+
+
 def test_outputs_may_be_parts_of_one_buffer():
     a, buffer = ondol.tensor([[2.0, 1.0], [0.0, 3.0]]), ondol.zeros(2, 2, 2)
     q, _ = ondol.linalg.qr(a, out=(buffer[0], buffer[1]))
