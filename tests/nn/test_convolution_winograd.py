@@ -13,6 +13,10 @@ SHAPES = [
     (2, 32, 48, 33, 30, 2),
     (7, 64, 32, 15, 17, 1),
     (1, 32, 64, 41, 70, 1),
+    # fewer tiles than channels, where the kernel is transformed piece by piece; 80 channels fill no whole piece
+    (1, 80, 256, 14, 14, 1),
+    (2, 256, 80, 7, 7, 1),
+    (2, 48, 96, 9, 13, 0),
 ]
 LIMIT = 1e-5  # of the norm of the error by that of the result
 

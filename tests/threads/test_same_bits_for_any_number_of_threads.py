@@ -164,6 +164,7 @@ CONVOLUTIONS = {
     "conv2d grouped": (F.conv2d, (4, 32, 45, 47), (32, 8, 3, 3), {"groups": 4}),
     "conv2d depthwise": (F.conv2d, (4, 64, 45, 47), (64, 1, 3, 3), {"groups": 64, "padding": 1}),
     "conv2d one image": (F.conv2d, (1, 64, 45, 47), (64, 64, 3, 3), {"padding": 1}),
+    "conv2d small images": (F.conv2d, (2, 160, 13, 14), (128, 160, 3, 3), {"padding": 1}),
     "conv3d": (F.conv3d, (2, 8, 13, 21, 20), (12, 8, 3, 3, 3), {"padding": 1}),
     "conv_transpose1d": (F.conv_transpose1d, (8, 16, 400), (16, 12, 4), {"stride": 2}),
     "conv_transpose2d": (F.conv_transpose2d, (8, 16, 25, 27), (16, 12, 3, 3), {"stride": 2, "padding": 1}),

@@ -23,10 +23,8 @@ void depthwise_backward_input(const ConvolutionShape&, const T* gy, const T* w, 
 template <class T>
 void depthwise_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
 
-/// The same for 3 x 3 kernels and stride 1 where Winograd's algorithm is faster. A transformed kernel is four times as
-/// large: it must be used for so many tiles at least.
-inline constexpr int64_t winograd_least_tiles = 96, winograd_least_tiles_of_weight = 32;
-bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles = winograd_least_tiles);
+/// The same for 3 x 3 kernels and stride 1 where Winograd's algorithm is faster.
+bool winograd_gains(const ConvolutionShape& s);
 void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y);
 void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
 void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);

@@ -1,0 +1,131 @@
+// The gradients of 3 x 3 kernels by Winograd's F(4x4, 3x3): the tiles of the input and of the results' gradient are
+// transformed, multiplied as 36 matrices [channels out, tiles] x [tiles, channels in], and these transformed back.
+
+#include "base/parallel.h"
+#include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/product_microkernel.h"
+#include "kernels/cpu/product_parts.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/winograd_kernel.h"
+#include "kernels/cpu/winograd_tiles.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+namespace {
+
+constexpr int L = lanes<float>;
+
+int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// The transformed tiles of some strips, [36][tiles, channels].
+class TransformedTiles {
+ public:
+  TransformedTiles(int64_t most_tiles, int64_t channels)
+      : channels_(channels), points_(winograd_points * point_distance(most_tiles * channels)) {}
+
+  /// Says that strips [first, last) come now.
+  void begin(const Tiling& t, int64_t first, int64_t last) {
+    before_ = first * t.columns;
+    tiles_ = (last - first) * t.columns;
+    point_ = point_distance(tiles_ * channels_);
+  }
+  template <int taps, auto transform>
+  void add(const Tiling& t, const float* images, int64_t strip, const StripRows& rows) {
+    for (int64_t c = 0; c < channels_; c += L)
+      transform_strip<taps, transform>(t, images, channels_, c, strip, rows,
+                                       {points_.get() + c - before_ * channels_, point_, channels_});
+  }
+  int64_t tiles() const { return tiles_; }
+  const float* point(int p) const { return points_.get() + p * point_; }
+
+ private:
+  int64_t channels_, before_ = 0, tiles_ = 0, point_ = 0;
+  Scratch<float> points_;
+};
+
+struct WeightGradient {
+  Tiling inputs, outputs;
+  int64_t in, out;
+  const float *x, *gy;
+  float* gw;
+
+  void transform(int64_t first, int64_t last, TransformedTiles& input, TransformedTiles& output) const {
+    input.begin(inputs, first, last);
+    output.begin(outputs, first, last);
+    parallel_for(last - first, 1, [&](int64_t begin, int64_t end) {
+      const StripRows rows(inputs);
+      for (int64_t strip = first + begin; strip < first + end; strip++) {
+        input.add<winograd_inputs, winograd::from_input>(inputs, x, strip, rows);
+        output.add<winograd_outputs, winograd::from_output>(outputs, gy, strip, rows);
+      }
+    });
+  }
+  /// The kernels of `rows` channels out from the gradients of their points, [36][rows, channels in].
+  void untransform(int64_t first, int64_t rows, const float* points, int64_t point_step) const {
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t i = 0; i < in; i += L)
+        untransform_kernels(points + r * in + i, point_step, gw + ((first + r) * in + i) * winograd_taps);
+  }
+};
+
+/// For large images: some strips after others, their products added to sums of the whole kernel.
+void add_by_strips(const WeightGradient& job) {
+  constexpr int64_t piece_elements = 1 << 20;  // of a transformed operand
+  const Tiling& t = job.inputs;
+  const int64_t in = job.in, out = job.out,
+                fitting = piece_elements / (winograd_points * (in > out ? in : out) * t.columns);
+  const int64_t together = smaller_of(fitting > 1 ? fitting : 1, t.strips()), point = point_distance(in * out);
+  TransformedTiles input(together * t.columns, in), output(together * t.columns, out);
+  Scratch<float> sums(winograd_points * point);
+  for (int64_t first = 0; first < t.strips(); first += together) {
+    job.transform(first, smaller_of(first + together, t.strips()), input, output);
+    parallel_for(winograd_points, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; p++)
+        multiply_product({out,
+                          in,
+                          input.tiles(),
+                          {output.point(p), 1, out},
+                          {input.point(p), in, 1},
+                          nullptr,
+                          first > 0,
+                          sums.get() + p * point,
+                          in});
+    });
+  }
+  parallel_for(out, 1 + 4096 / in, [&](int64_t begin, int64_t end) {
+    job.untransform(begin, end - begin, sums.get() + begin * in, point);
+  });
+}
+
+/// For small images, whose kernel is the larger: all tiles, for some channels out after others, whose sums stay in the
+/// cache until they are transformed back.
+void multiply_by_channels(const WeightGradient& job) {
+  constexpr int64_t piece_elements = 1 << 17;  // of sums
+  const int64_t in = job.in, out = job.out, fitting = piece_elements / (winograd_points * in) / tile_rows;
+  const int64_t rows = (fitting > 1 ? fitting : 1) * tile_rows, strips = job.inputs.strips();
+  TransformedTiles input(job.inputs.tiles(), in), output(job.inputs.tiles(), out);
+  job.transform(0, strips, input, output);
+  parallel_for(ceil_div(out, rows), 1, [&](int64_t begin, int64_t end) {
+    Scratch<float> sums(winograd_points * point_distance(rows * in));
+    for (int64_t first = begin * rows; first < smaller_of(end * rows, out); first += rows) {
+      const int64_t count = smaller_of(rows, out - first), point = point_distance(count * in);
+      for (int p = 0; p < winograd_points; p++)
+        product(count, in / L, input.tiles(), output.point(p) + first, 1, out, input.point(p), in,
+                static_cast<const float*>(nullptr), false, sums.get() + p * point, in);
+      job.untransform(first, count, sums.get(), point);
+    }
+  });
+}
+
+}  // namespace
+
+void winograd_backward_weight(const ConvolutionShape& s, const float* x, const float* gy, float* gw) {
+  const Tiling t = tiling_of(s), outputs{s.batch, s.output[1], s.output[2], 0, t.rows, t.columns};
+  const WeightGradient job{t, outputs, s.channels_in, s.channels_out, x, gy, gw};
+  if (t.tiles() < s.channels_out)
+    multiply_by_channels(job);
+  else
+    add_by_strips(job);
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
