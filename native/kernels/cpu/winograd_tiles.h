@@ -41,7 +41,7 @@ struct PointsOfTiles {
 };
 
 /// from [channels of a vector] rows of `apart`, `count` elements each, to `count` vectors.
-inline void channels_into_lanes(const float* from, int64_t apart, int64_t count, WinogradVector* to) {
+[[gnu::noinline]] inline void channels_into_lanes(const float* from, int64_t apart, int64_t count, WinogradVector* to) {
   using V = WinogradVector;
   constexpr int L = lanes<float>;
   for (int64_t x = 0; x < count; x += L) {
@@ -53,7 +53,7 @@ inline void channels_into_lanes(const float* from, int64_t apart, int64_t count,
     for (int j = 0; j < n; j++) to[x + j] = square[j];
   }
 }
-inline void lanes_into_channels(const WinogradVector* from, int64_t count, float* to, int64_t apart) {
+[[gnu::noinline]] inline void lanes_into_channels(const WinogradVector* from, int64_t count, float* to, int64_t apart) {
   using V = WinogradVector;
   constexpr int L = lanes<float>;
   for (int64_t x = 0; x < count; x += L) {
@@ -105,13 +105,15 @@ void transform_strip(const Tiling& t, const float* images, int64_t channels, int
   }
   for (int64_t x = 0; x < across; x++)
     transform(rows.pixels(0) + x, rows.length(), rows.transformed(0) + x, rows.length());
-  for (int64_t column = 0; column < t.columns; column++)
+  float* tile = to.at(0, strip * t.columns);
+  for (int64_t column = 0; column < t.columns; column++, tile += to.tile_step) {
+    float* point = tile;
     for (int r = 0; r < winograd_inputs; r++) {
       V points[winograd_inputs];
       transform(rows.transformed(r) + column * winograd_outputs, 1, points, 1);
-      for (int c = 0; c < winograd_inputs; c++)
-        store(to.at(r * winograd_inputs + c, strip * t.columns + column), points[c]);
+      for (int c = 0; c < winograd_inputs; c++, point += to.point_step) store(point, points[c]);
     }
+  }
 }
 
 /// The results of a strip, for one vector of channels, added to its bias.
@@ -121,11 +123,12 @@ inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>&
   using V = WinogradVector;
   const int64_t image = strip / t.rows, top = strip % t.rows * winograd_outputs;
   const V start = bias ? load(bias + channel) : V{};
-  for (int64_t column = 0; column < t.columns; column++) {
+  const float* tile = from.at(0, strip * t.columns);
+  for (int64_t column = 0; column < t.columns; column++, tile += from.tile_step) {
     V points[winograd_inputs][winograd_inputs], columns[winograd_outputs][winograd_inputs];
+    const float* point = tile;
     for (int r = 0; r < winograd_inputs; r++)
-      for (int c = 0; c < winograd_inputs; c++)
-        points[r][c] = load(from.at(r * winograd_inputs + c, strip * t.columns + column));
+      for (int c = 0; c < winograd_inputs; c++, point += from.point_step) points[r][c] = load(point);
     for (int c = 0; c < winograd_inputs; c++)
       winograd::to_output(&points[0][c], winograd_inputs, &columns[0][c], winograd_inputs);
     for (int r = 0; r < winograd_outputs; r++) {
