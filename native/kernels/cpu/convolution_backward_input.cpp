@@ -6,20 +6,37 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
+/// to[i, o, k] = from[o, i, tap[k]] for `count` channels in and `out` channels out, whose kernels lie `apart`.
+/// `fixed_taps` is the number of taps where that is known, else 0.
+template <int fixed_taps, class T>
+void transpose_channels(const T* from, int64_t apart, int64_t count, int64_t out, int64_t kernel, const int64_t* tap,
+                        int64_t taps, T* to) {
+  if (fixed_taps) taps = fixed_taps;
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t k = 0; k < taps; k++) to[(i * out + o) * taps + k] = from[o * apart + i * kernel + tap[k]];
+}
+
 /// The weight as the matrix that one residue class multiplies with: for each group [input channel, output channel,
 /// tap].
 template <class T>
 void transpose_weight(const ConvolutionShape& s, const ResidueClass& residue, const T* w, T* to) {
   const int64_t in = s.channels_in / s.groups, out = s.channels_out / s.groups, kernel = volume(s.kernel);
-  const int64_t taps = residue.gather.taps;
-  parallel_for(s.channels_in, 1 + 16384 / (1 + out * taps), [&](int64_t begin, int64_t end) {
-    for (int64_t channel = begin; channel < end; channel++) {
-      const int64_t group = channel / in, i = channel % in;
-      T* row = to + channel * out * taps;
-      for (int64_t o = 0; o < out; o++) {
-        const T* from = w + ((group * out + o) * in + i) * kernel;
-        for (int64_t k = 0; k < taps; k++) row[o * taps + k] = from[residue.tap.get()[k]];
-      }
+  const int64_t taps = residue.gather.taps, *tap = residue.tap.get();
+  constexpr int64_t together = 8;  // channels in, whose kernels are read side by side
+  const int64_t blocks = (in + together - 1) / together;
+  parallel_for(s.groups * blocks, 1 + 16384 / (1 + together * out * taps), [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; block++) {
+      const int64_t group = block / blocks, first = block % blocks * together;
+      const int64_t count = first + together < in ? together : in - first;
+      const T* from = w + (group * out * in + first) * kernel;
+      T* place = to + (group * in + first) * out * taps;
+      // The classes of a 3 x 3 kernel with stride 2 have so many.
+      const auto transpose = taps == 1   ? transpose_channels<1, T>
+                             : taps == 2 ? transpose_channels<2, T>
+                             : taps == 4 ? transpose_channels<4, T>
+                                         : transpose_channels<0, T>;
+      transpose(from, in * kernel, count, out, kernel, tap, taps, place);
     }
   });
 }
