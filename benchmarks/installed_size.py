@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import pathlib
 import re
 
 LIBRARIES = ("ondol", "torch")
@@ -20,7 +21,7 @@ def closure(library: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """The packages that come with the library; what other platforms would need is not installed, and so not counted."""
     seen |= {library}
     for requirement in importlib.metadata.requires(library) or []:
-        name = re.match(r"[\w.-]+", requirement).group().lower()
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
         if "extra ==" not in requirement and name not in seen and is_installed(name):
             seen = closure(name, seen)
     return seen
@@ -37,7 +38,8 @@ def is_installed(name: str) -> bool:
 def size(package: str) -> int:
     """Bytes of the package's files, bytecode left out: it depends on what has been imported."""
     files = [file for file in importlib.metadata.files(package) or [] if "__pycache__" not in file.parts]
-    return sum(path.stat().st_size for path in (file.locate() for file in files) if path.is_file())
+    paths = [pathlib.Path(file.locate()) for file in files]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 if __name__ == "__main__":

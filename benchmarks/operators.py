@@ -15,19 +15,15 @@ import os
 import pathlib
 import re
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from operator_cases import Case, cases
+from timing import in_process, seconds_of
 
 LIBRARIES = ("ondol", "torch")
-HERE = pathlib.Path(__file__).resolve().parent
-BATCHES = 12
-BATCH_SECONDS = 0.004
 
 Times = dict[str, list[float]]  # seconds of a case, a value for each process
 
@@ -48,16 +44,15 @@ def main() -> None:
     for _ in range(options.rounds):
         for library in LIBRARIES:
             print(f"{library} ...", file=sys.stderr)
-            for name, seconds in _in_process(library, options.threads, options.only).items():
+            for name, seconds in _measured(library, options.threads, options.only).items():
                 times[library].setdefault(name, []).append(seconds)
     if options.json:
         options.json.write_text(json.dumps(times, indent=1))
     print(report(times, options.slowest))
 
 
-def _in_process(library: str, threads: int, only: str) -> dict[str, float]:
-    command = [sys.executable, str(HERE / "operators.py"), "--threads", str(threads), "--only", only]
-    return json.loads(subprocess.run([*command, "--measure", library], check=True, stdout=subprocess.PIPE).stdout)
+def _measured(library: str, threads: int, only: str) -> dict[str, float]:
+    return in_process("operators.py", "--threads", str(threads), "--only", only, "--measure", library)
 
 
 def measure(library: str, threads: int, only: str) -> dict[str, float]:
@@ -67,9 +62,9 @@ def measure(library: str, threads: int, only: str) -> dict[str, float]:
     seconds = {}
     for case in cases():
         if re.search(only, case.name):
-            seconds[case.name] = _seconds(_forward(lib, case))
+            seconds[case.name] = seconds_of(_forward(lib, case))
             if case.gradient:
-                seconds[f"{case.name}, with gradient"] = _seconds(_forward_and_backward(lib, case))
+                seconds[f"{case.name}, with gradient"] = seconds_of(_forward_and_backward(lib, case))
     return seconds
 
 
@@ -106,21 +101,6 @@ def _forward_and_backward(lib: Any, case: Case) -> Callable[[], Any]:
             leaf.grad = None
 
     return step
-
-
-def _seconds(step: Callable[[], Any]) -> float:
-    repeats = 1
-    while (elapsed := _time(step, repeats)) < BATCH_SECONDS:
-        repeats = max(repeats * 2, int(repeats * BATCH_SECONDS / max(elapsed, 1e-9)))
-    batches = sorted(_time(step, repeats) for _ in range(BATCHES))
-    return batches[BATCHES // 4] / repeats
-
-
-def _time(step: Callable[[], Any], repeats: int) -> float:
-    started = time.perf_counter()
-    for _ in range(repeats):
-        step()
-    return time.perf_counter() - started
 
 
 def report(times: dict[str, Times], slowest: int) -> str:

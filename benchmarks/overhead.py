@@ -13,20 +13,17 @@ import importlib
 import json
 import os
 import pathlib
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from typing import NamedTuple
 
+from importing import import_seconds
+from timing import in_process, machine
 from workloads import WORKLOADS, Step
 
 LIBRARIES = ("ondol", "torch")
 IMPORT = "import"
-HERE = (
-    pathlib.Path(__file__).resolve().parent
-)  # where processes start: the checkout's root would hide the installed package
 BATCHES = 25  # timed batches in a process
 BATCH_SECONDS = 0.02  # a batch repeats the step until it lasts about so long
 
@@ -48,19 +45,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="processes for each library and workload (default 5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads of each library")
     parser.add_argument("--only", default="", help=f"comma-separated, of {','.join([IMPORT, *WORKLOADS])}")
+    parser.add_argument("--json", type=pathlib.Path, help="write every figure to this file")
     parser.add_argument("--measure", nargs=2, metavar=("LIBRARY", "WORKLOAD"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(_measure(*options.measure, options.threads)))
+        library, workload = options.measure
+        print(json.dumps(_measure(library, workload, options.threads)))
         return
-    rows = [
-        _row(name, options.rounds, options.threads)
-        for name in (options.only.split(",") if options.only else [IMPORT, *WORKLOADS])
-    ]
+    names = options.only.split(",") if options.only else [IMPORT, *WORKLOADS]
+    rows = [measured(name, options.rounds, options.threads) for name in names]
+    if options.json:
+        options.json.write_text(json.dumps([row._asdict() for row in rows], indent=1))
     print(_table(rows, options.rounds, options.threads))
 
 
-def _row(workload: str, rounds: int, threads: int) -> Row:
+def measured(workload: str, rounds: int, threads: int) -> Row:
     """Time both libraries in turn, each in processes of its own."""
     seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
     for _ in range(rounds):
@@ -73,21 +72,8 @@ def _row(workload: str, rounds: int, threads: int) -> Row:
 
 def _in_process(library: str, workload: str, threads: int) -> float:
     if workload == IMPORT:
-        return _import_time(library)
-    command = [sys.executable, str(HERE / "overhead.py"), "--threads", str(threads), "--measure", library, workload]
-    return json.loads(subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE).stdout)
-
-
-def _import_time(library: str) -> float:
-    """Wall time of a process that imports the library, less that of one that imports nothing."""
-
-    def wall(program: str) -> float:
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", program], cwd=HERE, check=True)
-        return time.perf_counter() - started
-
-    wall(f"import {library}")  # from now on its files are in the page cache
-    return wall(f"import {library}") - wall("pass")
+        return import_seconds(library)
+    return in_process("overhead.py", "--threads", str(threads), "--measure", library, workload)
 
 
 def _measure(library: str, workload: str, threads: int) -> float:
@@ -116,8 +102,7 @@ def _time(step: Step, repeats: int) -> float:
 
 def _table(rows: list[Row], rounds: int, threads: int) -> str:
     lines = [
-        f"ondol {_version('ondol')}, PyTorch {_version('torch')}, Python {platform.python_version()}, "
-        f"{_processor()}, {threads} threads, medians of {rounds} processes (±: half their range)",
+        f"{machine(threads)}, medians of {rounds} processes (±: half their range)",
         "",
         "| | ondol | PyTorch | ratio |",
         "|---|---:|---:|---:|",
@@ -129,19 +114,6 @@ def _table(rows: list[Row], rounds: int, threads: int) -> str:
 def _shown(seconds: list[float]) -> str:
     unit, scale = next((u, s) for u, s in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)) if max(seconds) >= s or s == 1e-6)
     return f"{statistics.median(seconds) / scale:.3g} ± {(max(seconds) - min(seconds)) / 2 / scale:.1g} {unit}"
-
-
-def _version(library: str) -> str:
-    command = [sys.executable, "-c", f"import {library}; print({library}.__version__)"]
-    return subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
