@@ -36,24 +36,22 @@ inline void map_row(int64_t n, F f) {
   if (i < n) f(ShortPart<T>{i, int(n - i)});
 }
 
-/// The sum of all lanes, in all lanes, added as a tree.
-template <class T>
+// Folds of all lanes as a tree, the result in all lanes. The shuffles are spelled out by recursion: of a loop over
+// lanes GCC makes a hundred instructions, more than the rest of a short row takes.
+
+template <class T, int shift = lanes<T> / 2>
 inline Vec<T> total(Vec<T> v) {
-  for (int shift = lanes<T> / 2; shift > 0; shift /= 2) {
-    Vec<T> moved;
-    for (int i = 0; i < lanes<T>; ++i) moved[i] = v[i ^ shift];
-    v = v + moved;
-  }
-  return v;
+  if constexpr (shift == 0)
+    return v;
+  else
+    return total<T, shift / 2>(v + rotate_lanes<shift>(v));
 }
-template <class T>
+template <class T, int shift = lanes<T> / 2>
 inline Vec<T> greatest(Vec<T> v) {
-  for (int shift = lanes<T> / 2; shift > 0; shift /= 2) {
-    Vec<T> moved;
-    for (int i = 0; i < lanes<T>; ++i) moved[i] = v[i ^ shift];
-    v = maximum(v, moved);
-  }
-  return v;
+  if constexpr (shift == 0)
+    return v;
+  else
+    return greatest<T, shift / 2>(maximum(v, rotate_lanes<shift>(v)));
 }
 
 /// The largest element of a row in all lanes, NaN if there is one.
