@@ -14,11 +14,15 @@ void fill_group_normalization(NormalizationFunctions<T>&);
 template <class T>
 void fill_batch_normalization(NormalizationFunctions<T>&);
 
+/// By halves in double; one lane after the other would wait for sixteen additions, as long as a short row takes.
 template <class T>
 inline double sum_of_lanes(Vec<T> values) {
-  double sum = 0;
-  for (int lane = 0; lane < lanes<T>; lane++) sum += values[lane];
-  return sum;
+  if constexpr (sizeof(T) == 4) {
+    const WidePair wide = widen(values);
+    return add_lanes<double>(wide.low + wide.high);
+  } else {
+    return add_lanes<T>(values);
+  }
 }
 
 /// Adds to totals[k] the sum over i < n of what f(i, which lanes, sums) adds to sums[k]: in T over blocks, in double
