@@ -107,3 +107,9 @@ def test_linear_cross_entropy_is_its_two_parts():
     loss = nn.LinearCrossEntropyLoss(4, 3, bias=True)
     x, y = ondol.randn(5, 4), ondol.tensor([0, 1, 2, 0, 1])
     close(loss(x, y), F.cross_entropy(loss.linear(x), y).item())
+
+
+def test_soft_margin_loss_refuses_what_is_no_tensor() -> None:
+    for wrong in ((1, "a"), "a"):
+        with pytest.raises(TypeError, match="expected Tensor"):
+            F.soft_margin_loss(wrong, ondol.tensor([3]))

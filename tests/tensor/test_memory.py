@@ -29,12 +29,14 @@ def of_megabytes(n: int) -> ondol.Tensor:
 
 
 def test_neighbours_that_were_released_make_room_for_a_larger_tensor() -> None:
-    tensors = [of_megabytes(8) for _ in range(8)]
+    larger = of_megabytes(64)
     reserved = stats("reserved")
-    del tensors
-    larger = of_megabytes(60)
+    del larger
+    tensors = [of_megabytes(8) for _ in range(8)]
+    del tensors[::2], tensors
+    larger = of_megabytes(64)
     assert stats("reserved") == reserved
-    assert larger.numel() == 60 * MEGABYTE
+    assert larger.numel() == 64 * MEGABYTE
 
 
 def test_a_larger_tensor_that_was_released_makes_room_for_several() -> None:

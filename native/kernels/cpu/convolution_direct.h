@@ -53,7 +53,7 @@ inline bool reads_directly(const PatchGather& g, int64_t rows) {
   return g.batch * g.channels * PlaneFrame(g, lanes<T>).size() * int64_t(sizeof(T)) <= most_bytes;
 }
 
-/// GatheredProduct on a padded source; every result is the same chain of multiply-adds.
+/// GatheredProduct on a padded source; every result is one chain of multiply-adds.
 template <class T>
 class DirectProduct {
  public:

@@ -1,6 +1,6 @@
 // Matrix products of float as Goto and van de Geijn 2008 build them: a register tile of c, the right operand packed
-// into slivers as wide as the tile. The left one is read where it is if its rows are contiguous, for its elements are
-// only broadcast.
+// into slivers as wide as the tile, and a block of rows of the left one that stays in the second-level cache while the
+// slivers pass. Its rows are read where they are if they are contiguous, for their elements are only broadcast.
 
 #include "kernels/cpu/product.h"
 
@@ -15,6 +15,8 @@ namespace {
 
 inline constexpr int64_t sliver = tile_vectors * lanes<float>;  // columns
 inline constexpr int64_t deepest = 384;                         // rows of b that are packed at a time
+inline constexpr int64_t rows_of_block = 24 * tile_rows;        // of a: with the depth of above, 295 KB
+inline constexpr int64_t far_results = 1 << 20;                 // as many are not in the cache when they are added to
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -66,43 +68,96 @@ void run_grid(const MatrixProduct& p, Grid grid, Task task) {
   });
 }
 
-/// The left operand's rows [first, last) and columns [k, k + depth), as product() reads them.
+/// Rows [first, first + rows) and columns [k, k + depth) of the left operand, as product() reads them.
 class LeftBlock {
  public:
-  LeftBlock(const MatrixProduct& p, const Part& part)
+  LeftBlock(const MatrixProduct& p, int64_t most_rows)
       : a_(p.a),
-        first_(part.first_row),
-        rows_(part.last_row - part.first_row),
         in_place_(p.a.column == 1),
-        packed_(in_place_ ? 0 : ceil_div(rows_, tile_rows) * tile_rows * block_depth(p.k)) {}
+        packed_(in_place_ ? 0 : ceil_div(most_rows, tile_rows) * tile_rows * block_depth(p.k)) {}
 
-  void load(int64_t k, int64_t depth) {
-    k_ = k, depth_ = depth;
-    if (!in_place_) pack_rows<tile_rows>(a_.data + first_ + k * a_.column, a_.column, rows_, depth, packed_.get());
+  void load(int64_t first, int64_t rows, int64_t k, int64_t depth) {
+    first_ = first, k_ = k, depth_ = depth;
+    if (!in_place_) pack_rows<tile_rows>(a_.data + first + k * a_.column, a_.column, rows, depth, packed_.get());
   }
-  /// Where the tile that begins at row r of the block is, from row to row and along the depth.
+  /// Where the tile that begins at row r of the operand is, from row to row and along the depth.
   MatrixView tile(int64_t r) const {
-    if (in_place_) return {a_.data + (first_ + r) * a_.row + k_, a_.row, 1};
-    return {packed_.get() + r * depth_, 1, tile_rows};
+    if (in_place_) return {a_.data + r * a_.row + k_, a_.row, 1};
+    return {packed_.get() + (r - first_) * depth_, 1, tile_rows};
   }
 
  private:
   MatrixView a_;
-  int64_t first_, rows_, k_ = 0, depth_ = 0;
+  int64_t first_ = 0, k_ = 0, depth_ = 0;
   bool in_place_;
   Scratch<float> packed_;
 };
 
-/// All rows of a task times one sliver. `begins` says that these are the first elements of the sums.
-void multiply_sliver(const MatrixProduct& p, const Part& part, const LeftBlock& left, int64_t depth, bool begins,
-                     const float* b, int64_t b_row, int64_t column, int64_t columns) {
+/// Rows [k, k + depth) and the columns of a part of the right operand, in slivers.
+class RightPanel {
+ public:
+  /// `in_place` asks to read whole vectors where they are, without packing.
+  RightPanel(const MatrixProduct& p, const Part& part, bool in_place)
+      : b_(p.b),
+        first_(part.first_column),
+        last_(part.last_column),
+        in_place_(in_place),
+        packed_(block_depth(p.k) * (in_place ? sliver : padded(last_ - first_))) {}
+
+  void load(int64_t k, int64_t depth) {
+    k_ = k, depth_ = depth;
+    if (b_.column == 1 && !in_place_) return load_rows();
+    for (int64_t column = first_; column < last_; column += sliver)
+      if (const int64_t n = smaller_of(sliver, last_ - column); !is_in_place(n))
+        pack_sliver({at(column), b_.row, b_.column}, depth, n, place(column));
+  }
+  /// The rows of the sliver that begins at a column, `row` elements apart.
+  struct Sliver {
+    const float* data;
+    int64_t row;
+  };
+  Sliver of(int64_t column, int64_t columns) const {
+    if (is_in_place(columns)) return {at(column), b_.row};
+    return {place(column), padded(columns)};
+  }
+
+ private:
+  /// Rows one after the other, as they lie in memory.
+  void load_rows() {
+    constexpr int64_t together = 8;
+    for (int64_t k = 0; k < depth_; k += together)
+      for (int64_t column = first_; column < last_; column += sliver) {
+        const int64_t columns = smaller_of(sliver, last_ - column);
+        pack_sliver({at(column) + k * b_.row, b_.row, 1}, smaller_of(together, depth_ - k), columns,
+                    place(column) + k * padded(columns));
+      }
+  }
+
+  bool is_in_place(int64_t columns) const { return in_place_ && columns % lanes<float> == 0; }
+  const float* at(int64_t column) const { return b_.data + k_ * b_.row + column * b_.column; }
+  /// Read in place, only the last sliver may have to be packed.
+  float* place(int64_t column) const { return packed_.get() + (in_place_ ? 0 : (column - first_) * depth_); }
+
+  MatrixView b_;
+  int64_t first_, last_, k_ = 0, depth_ = 0;
+  bool in_place_;
+  Scratch<float> packed_;
+};
+
+/// Rows [first_row, last_row) times one sliver. `begins` says that these are the first elements of the sums.
+void multiply_sliver(const MatrixProduct& p, int64_t first_row, int64_t last_row, const LeftBlock& left, int64_t depth,
+                     bool begins, const float* b, int64_t b_row, int64_t column, int64_t columns) {
   const int64_t vectors = ceil_div(columns, lanes<float>);
   const bool whole = columns == vectors * lanes<float>, adds = p.accumulate || !begins;
+  const bool is_far = p.m * p.n >= far_results;
   alignas(64) float edge[tile_rows * sliver];
-  for (int64_t row = part.first_row; row < part.last_row; row += tile_rows) {
-    const int64_t rows = smaller_of(tile_rows, part.last_row - row);
-    const MatrixView a = left.tile(row - part.first_row);
+  for (int64_t row = first_row; row < last_row; row += tile_rows) {
+    const int64_t rows = smaller_of(tile_rows, last_row - row);
+    const MatrixView a = left.tile(row);
     float* c = p.c + row * p.c_row + column;
+    if (is_far)
+      for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < columns; j += lanes<float>) __builtin_prefetch(c + r * p.c_row + j, 1);
     const bool starts_from_bias = begins && p.bias;
     if (whole) {
       if (starts_from_bias)
@@ -123,12 +178,56 @@ void multiply_sliver(const MatrixProduct& p, const Part& part, const LeftBlock& 
   }
 }
 
+/// Calls f(k, depth, first row, last row, left) for the blocks of a part's left operand, one depth after the other;
+/// begin(k, depth) before each depth.
+template <class Begin, class Block>
+void for_each_block(const MatrixProduct& p, const Part& part, Begin begin, Block f) {
+  LeftBlock left(p, smaller_of(rows_of_block, part.last_row - part.first_row));
+  const int64_t depth_of_block = block_depth(p.k);
+  for (int64_t k = 0; k < p.k; k += depth_of_block) {
+    const int64_t depth = smaller_of(depth_of_block, p.k - k);
+    begin(k, depth);
+    for (int64_t row = part.first_row; row < part.last_row; row += rows_of_block) {
+      const int64_t last = smaller_of(row + rows_of_block, part.last_row);
+      left.load(row, last - row, k, depth);
+      f(k, depth, row, last, left);
+    }
+  }
+}
+
 /// Sums of nothing.
 bool is_empty(const MatrixProduct& p) {
   if (p.k > 0 || p.accumulate) return p.k == 0;
   for (int64_t i = 0; i < p.m; i++)
     for (int64_t j = 0; j < p.n; j++) p.c[i * p.c_row + j] = p.bias ? p.bias[j] : 0;
   return true;
+}
+
+/// A few rows times a matrix whose columns are contiguous, as the weights of a layer in use: bound by memory, so that
+/// nothing is copied. Every weight is read once; a vector holds partial sums of a dot product.
+bool has_few_long_rows(const MatrixProduct& p) {
+  constexpr int64_t few_rows = 16, long_row = 32 * lanes<float>;
+  return p.m <= few_rows && p.k >= long_row && p.b.row == 1 && p.b.column != 1 && p.a.column == 1;
+}
+void multiply_few_rows(const MatrixProduct& p) {
+  constexpr int L = lanes<float>;
+  const int64_t whole = p.k / L * L, blocks = ceil_div(p.n, dot_columns);
+  parallel_for(blocks, 1 + (1 << 16) / (p.m * p.k * dot_columns), [&](int64_t begin, int64_t end) {
+    Scratch<float> sums(p.m * dot_columns * L);
+    for (int64_t block = begin; block < end; block++) {
+      const int64_t first = block * dot_columns, columns = smaller_of(dot_columns, p.n - first);
+      const float* b = p.b.data + first * p.b.column;
+      for (int64_t i = 0; i < p.m * dot_columns * L; i += L) store(sums.get() + i, Vec<float>{});
+      dot_product(p.m, columns, whole / L, p.a.data, p.a.row, b, p.b.column, sums.get(), dot_columns * L);
+      for (int64_t r = 0; r < p.m; r++)
+        for (int64_t j = 0; j < columns; j++) {
+          float sum = sum_of(sums.get() + (r * dot_columns + j) * L, L);
+          for (int64_t k = whole; k < p.k; k++) sum += p.a.data[r * p.a.row + k] * b[j * p.b.column + k];
+          float& result = p.c[r * p.c_row + first + j];
+          result = (p.accumulate ? result : p.bias ? p.bias[first + j] : 0) + sum;
+        }
+    }
+  });
 }
 
 void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
@@ -149,26 +248,20 @@ void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
 
 void multiply_product(const MatrixProduct& p) {
   if (is_empty(p)) return;
+  if (has_few_long_rows(p)) return multiply_few_rows(p);
   constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
   const bool direct = p.b.column == 1 && p.m <= few_rows;
-  const int64_t depth_of_block = block_depth(p.k);
   run_grid(p, choose_grid(p, direct ? 0 : tile_rows), [&](Part part) {
-    LeftBlock left(p, part);
-    Scratch<float> packed(depth_of_block * sliver);
-    for (int64_t k = 0; k < p.k; k += depth_of_block) {
-      const int64_t depth = smaller_of(depth_of_block, p.k - k);
-      left.load(k, depth);
-      for (int64_t column = part.first_column; column < part.last_column; column += sliver) {
-        const int64_t columns = smaller_of(sliver, part.last_column - column);
-        const float* b = p.b.data + k * p.b.row + column * p.b.column;
-        if (direct && columns % lanes<float> == 0) {
-          multiply_sliver(p, part, left, depth, k == 0, b, p.b.row, column, columns);
-          continue;
-        }
-        pack_sliver({b, p.b.row, p.b.column}, depth, columns, packed.get());
-        multiply_sliver(p, part, left, depth, k == 0, packed.get(), padded(columns), column, columns);
-      }
-    }
+    RightPanel right(p, part, direct);
+    for_each_block(
+        p, part, [&](int64_t k, int64_t depth) { right.load(k, depth); },
+        [&](int64_t k, int64_t depth, int64_t first, int64_t last, const LeftBlock& left) {
+          for (int64_t column = part.first_column; column < part.last_column; column += sliver) {
+            const int64_t columns = smaller_of(sliver, part.last_column - column);
+            const auto [b, b_row] = right.of(column, columns);
+            multiply_sliver(p, first, last, left, depth, k == 0, b, b_row, column, columns);
+          }
+        });
   });
 }
 
@@ -185,19 +278,17 @@ int64_t packed_product_offset(int64_t k, int64_t n, int64_t row, int64_t column)
 
 void multiply_packed_product(const MatrixProduct& p, const float* packed) {
   if (is_empty(p)) return;
-  const int64_t depth_of_block = block_depth(p.k);
   run_grid(p, choose_grid(p, 0), [&](Part part) {
-    LeftBlock left(p, part);
-    for (int64_t k = 0; k < p.k; k += depth_of_block) {
-      const int64_t depth = smaller_of(depth_of_block, p.k - k);
-      left.load(k, depth);
-      for (int64_t column = part.first_column, next; column < part.last_column; column = next) {
-        const int64_t first = column / sliver * sliver, width = smaller_of(sliver, padded(p.n) - first);
-        next = smaller_of(first + sliver, part.last_column);
-        multiply_sliver(p, part, left, depth, k == 0, packed + k * padded(p.n) + first * depth + column - first, width,
-                        column, next - column);
-      }
-    }
+    for_each_block(
+        p, part, [](int64_t, int64_t) {},
+        [&](int64_t k, int64_t depth, int64_t first_row, int64_t last_row, const LeftBlock& left) {
+          for (int64_t column = part.first_column, next; column < part.last_column; column = next) {
+            const int64_t first = column / sliver * sliver, width = smaller_of(sliver, padded(p.n) - first);
+            next = smaller_of(first + sliver, part.last_column);
+            multiply_sliver(p, first_row, last_row, left, depth, k == 0,
+                            packed + k * padded(p.n) + first * depth + column - first, width, column, next - column);
+          }
+        });
   });
 }
 

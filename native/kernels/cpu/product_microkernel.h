@@ -11,7 +11,8 @@ inline constexpr int tile_vectors = ONDOL_VECTOR_BYTES == 64 ? 3 : 2;
 
 /// c = a b (+ bias of each row, or + c), a [rows, depth] with a_stride from row to row and a_step along depth, b
 /// [depth, vectors * lanes] with b_stride, c [rows, vectors * lanes] with c_stride. Each element is one chain of
-/// multiply-adds over depth, so that a result does not depend on the tile in which it is computed.
+/// multiply-adds over depth, so that a result does not depend on the tile in which it is computed. What c holds is
+/// added to the chain at its end: a sum of chains loses less than one long chain (Higham 2002, section 4.2).
 template <class T, int rows, int vectors>
 inline void product_tile(int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b, int64_t b_stride,
                          const T* bias, bool accumulate, T* c, int64_t c_stride) {
@@ -19,9 +20,7 @@ inline void product_tile(int64_t depth, const T* a, int64_t a_stride, int64_t a_
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; v++) {
-      sum[r][v] = accumulate ? load(c + r * c_stride + v * lanes<T>) : broadcast(bias ? bias[r] : T(0));
-    }
+    for (int v = 0; v < vectors; v++) sum[r][v] = broadcast(bias && !accumulate ? bias[r] : T(0));
   }
   for (int64_t k = 0; k < depth; k++, a += a_step, b += b_stride) {
     Vec<T> right[vectors];
@@ -37,7 +36,10 @@ inline void product_tile(int64_t depth, const T* a, int64_t a_stride, int64_t a_
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; v++) store(c + r * c_stride + v * lanes<T>, sum[r][v]);
+    for (int v = 0; v < vectors; v++) {
+      T* to = c + r * c_stride + v * lanes<T>;
+      store(to, accumulate ? load(to) + sum[r][v] : sum[r][v]);
+    }
   }
 }
 

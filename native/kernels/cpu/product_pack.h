@@ -77,17 +77,22 @@ inline void pack_sliver(MatrixView b, int64_t depth, int64_t columns, float* to)
 }
 
 /// Packs rows whose elements lie `apart` from column to column, `height` rows at a time as [depth, height]; the rows
-/// that the last group lacks are left as they are.
+/// that the last group lacks are left as they are. Some columns after others, each as it lies in memory.
 template <int height>
 inline void pack_rows(const float* from, int64_t apart, int64_t rows, int64_t depth, float* to) {
-  for (int64_t r = 0; r < rows; r += height, to += depth * height) {
-    const int64_t count = rows - r < height ? rows - r : height;
-    if (count == height) {
-      for (int64_t k = 0; k < depth; k++)
-        __builtin_memcpy(to + k * height, from + r + k * apart, height * sizeof(float));
-    } else {
-      for (int64_t k = 0; k < depth; k++)
-        for (int64_t i = 0; i < count; i++) to[k * height + i] = from[r + i + k * apart];
+  constexpr int64_t together = 16;
+  for (int64_t first = 0; first < depth; first += together) {
+    const int64_t last = depth - first < together ? depth : first + together;
+    for (int64_t r = 0; r < rows; r += height) {
+      const int64_t count = rows - r < height ? rows - r : height;
+      float* group = to + r * depth;
+      if (count == height) {
+        for (int64_t k = first; k < last; k++)
+          __builtin_memcpy(group + k * height, from + r + k * apart, height * sizeof(float));
+      } else {
+        for (int64_t k = first; k < last; k++)
+          for (int64_t i = 0; i < count; i++) group[k * height + i] = from[r + i + k * apart];
+      }
     }
   }
 }

@@ -13,6 +13,7 @@ import ondol
 from ondol._autocast import to_float32
 from ondol._examples import of_all_examples
 from ondol._native import nn as _nn
+from ondol._ops.clear_errors import with_clear_errors
 
 from .._reduction import check, chosen
 from .._reduction import reduce as reduced
@@ -338,6 +339,7 @@ def margin_ranking_loss(
     return reduced(loss, chosen(size_average, reduce, reduction))
 
 
+@with_clear_errors
 def soft_margin_loss(
     input: ondol.Tensor, target: ondol.Tensor, size_average: Flag = None, reduce: Flag = None, reduction: str = "mean"
 ) -> ondol.Tensor:
