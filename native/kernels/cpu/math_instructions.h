@@ -248,6 +248,26 @@ inline Vec<float> narrow(WidePair wide) {
 #endif
 }
 
+/// Bytes, as integers as wide as T; GCC 12 converts a vector of bytes one by one.
+template <class T>
+inline Mask<Vec<T>> load_flags(const uint8_t* from) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Mask<Vec<T>>)_mm512_maskz_cvtepu8_epi32(-1, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  else
+    return (Mask<Vec<T>>)_mm512_maskz_cvtepu8_epi64(-1, _mm_loadu_si64(from));
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4)
+    return (Mask<Vec<T>>)_mm256_cvtepu8_epi32(_mm_loadu_si64(from));
+  else
+    return (Mask<Vec<T>>)_mm256_cvtepu8_epi64(_mm_loadu_si32(from));
+#else
+  Mask<Vec<T>> flags;
+  for (int i = 0; i < lanes<T>; ++i) flags[i] = from[i];
+  return flags;
+#endif
+}
+
 /// The first `count` < lanes<T> elements, and `rest` in the other lanes; nothing beyond them is read.
 template <class T>
 inline Vec<T> load_part(const T* from, int count, T rest) {

@@ -45,18 +45,34 @@ struct Where {
   static auto value(auto condition, auto a, auto b) { return select(condition != 0, a, b); }
 };
 
+/// The same with a condition of bytes, as it lies in memory.
+template <class T>
+void where_flags(const void* const* in, const bool* scalar, void* out, int64_t n, const double*) {
+  constexpr int L = lanes<T>;
+  const auto* flags = static_cast<const uint8_t*>(in[0]);
+  const Operand<T> a(in[1], scalar[1]), b(in[2], scalar[2]);
+  auto* y = static_cast<T*>(out);
+  int64_t i = 0;
+  for (; i + L <= n; i += L) store(y + i, select(load_flags<T>(flags + i) != 0, a.vector(i), b.vector(i)));
+  for (; i < n; i++) y[i] = flags[i] ? a.number(i) : b.number(i);
+}
+
 }  // namespace
 
 void add_power(FormulaKernels& kernels) {
-  static constexpr FormulaEntry entries[] = {binary<Pow>("pow"), unary<Square>("square"), unary<Cube>("cube"),
-                                             unary<Sign>("sign"), ternary<Where>("where")};
+  static constexpr FormulaEntry entries[] = {
+      binary<Pow>("pow"),      unary<Square>("square"),
+      unary<Cube>("cube"),     unary<Sign>("sign"),
+      ternary<Where>("where"), {"where_flags", false, where_flags<float>, where_flags<double>, nullptr, nullptr}};
   kernels.add(entries);
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL
 
 #else
+#include "base/parallel.h"
 #include "ops/pointwise/pointwise_operation.h"
+#include "tensor/launch.h"
 
 namespace ondol {
 
@@ -123,6 +139,29 @@ Tensor sign(const Tensor& x) {
   return differentiable_unary("SignBackward0", kNothing, unary(f, x), x,
                               [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
+/// Row-major tensors of one shape, or single values: without converting the flags to the dtype of the values. Undefined
+/// for anything else.
+static Tensor where_by_flags(const Tensor& condition, const Tensor& a, const Tensor& b, Dtype dtype) {
+  static const Pointwise f = formula("where_flags");
+  const PointwiseLoop loop = dtype == Dtype::F32 ? f.f32 : dtype == Dtype::F64 ? f.f64 : nullptr;
+  if (!loop || !condition.is_contiguous() || ResultTarget::is_pending()) return {};
+  for (const Tensor* value : {&a, &b}) {
+    const bool whole = value->sizes() == condition.sizes() && value->is_contiguous();
+    if (value->dtype() != dtype || !(whole || value->ndim() == 0)) return {};
+  }
+  Tensor y = empty(condition.sizes(), dtype);
+  const bool scalar[] = {false, a.sizes() != condition.sizes(), b.sizes() != condition.sizes()};
+  const auto item = static_cast<int64_t>(item_size(dtype));
+  launch({{&condition, &a, &b}, {&y}}, y.numel(), [&] {
+    parallel_for(y.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+      const void* from[] = {condition.bytes() + begin, a.bytes() + (scalar[1] ? 0 : begin * item),
+                            b.bytes() + (scalar[2] ? 0 : begin * item)};
+      loop(from, scalar, y.bytes() + begin * item, end - begin, nullptr);
+    });
+  });
+  return y;
+}
+
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   static const Pointwise f =
       with_complex(formula("where"), [](c128 chosen, c128 x, c128 y) { return chosen != 0.0 ? x : y; });
@@ -132,7 +171,8 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const Tensor values[] = {a, b};
   Dtype dtype = promote(values);
   const Tensor operands[] = {condition, a, b};
-  Tensor y = evaluate_result(f, operands, dtype, dtype);
+  Tensor y = where_by_flags(condition, a, b, dtype);
+  if (!y.defined()) y = evaluate_result(f, operands, dtype, dtype);
   if (needs_gradient(a, b) && is_differentiable(dtype))
     record("WhereBackward0", y, {condition, a, b}, [saved = save(condition)](const Tensor& g, Gradients& in) {
       Tensor none = scalar_tensor(0, g.dtype());
