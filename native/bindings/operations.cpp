@@ -151,8 +151,16 @@ PyObject* run_in_place(const Overload& overload, Value* values) {
   if (recorded) {
     Original original(tensor);
     values[0] = original.tensor;
-    overload.call(overload.function, values, result);
+    {
+      std::optional<ResultTarget> place;
+      if (overload.variants & kOverInput) place.emplace(original.tensor);
+      overload.call(overload.function, values, result);
+    }
     values[0] = std::monostate();
+    if (const Tensor& made = std::get<Tensor>(result); made.storage() == tensor.storage()) {
+      finish_over_input(tensor, made);
+      return wrap(tensor);
+    }
     original.keep_apart();
   } else if (overload.variants & kInPlace) {
     ResultTarget place(tensor);

@@ -119,6 +119,11 @@ void Original::keep_apart() {
   impl->set_geometry(copy.sizes(), copy.strides(), 0);
 }
 
+void finish_over_input(Tensor& self, const Tensor& result) {
+  if (self.is_view()) self.impl()->seen_version = self.version() - 1;  // stale, as far as its base's history goes
+  rebase_history(self, result);
+}
+
 void finish_in_place(Tensor& self, const Tensor& result, const char* operation) {
   bool there = result.ref() == self.ref();
   if (!there) {

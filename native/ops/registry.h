@@ -26,6 +26,9 @@ enum Variant : unsigned {
   kInPlace = 4,
   /// The same for all other operations: computes, then copies into self.
   kInPlaceByCopy = 8,
+  /// Beside kInPlace: the derivative does not use self, so that the operation computes straight into self also while
+  /// its history is recorded.
+  kOverInput = 32,
   /// Writes its first argument itself (`copy_`, `fill_`): the name ends in an underscore.
   kMutating = 16,
 };
@@ -135,6 +138,7 @@ class ResultTarget {
   explicit ResultTarget(const Tensor& target) { pending_ = &target; }
   ~ResultTarget() { pending_ = nullptr; }
   ResultTarget(const ResultTarget&) = delete;
+  static bool is_pending() { return pending_ != nullptr; }
   static Tensor take() { return pending_ ? *std::exchange(pending_, nullptr) : Tensor(); }
 
  private:
@@ -150,6 +154,9 @@ class Original {
   void keep_apart();
   const Tensor tensor;
 };
+
+/// Gives `self` the history of `result`, which a recorded operation (see kOverInput) has computed into its memory.
+void finish_over_input(Tensor& self, const Tensor& result);
 
 /// Checks that `self` may be changed in place, puts `result` into it (unless it is there already), and gives it the
 /// result's history.

@@ -57,10 +57,16 @@ struct Hardtanh {  // limited to [p0, p1]
     return minimum(maximum(x, parameter<V>(p, 0)), parameter<V>(p, 1));
   }
 };
-struct HardtanhGradient {
+struct HardtanhGradient {  // a NaN lets g through
   template <class V>
   static V value(V g, V x, const double* p) {
-    return select((x > parameter<V>(p, 0)) & (x < parameter<V>(p, 1)), g, V{});
+    return select((x <= parameter<V>(p, 0)) | (x >= parameter<V>(p, 1)), V{}, g);
+  }
+};
+struct HardtanhPasses {  // where HardtanhGradient is g
+  template <class V>
+  static auto value(V x, const double* p) {
+    return ~((x <= parameter<V>(p, 0)) | (x >= parameter<V>(p, 1)));
   }
 };
 template <class V>
@@ -122,6 +128,7 @@ void add_activation(FormulaKernels& kernels) {
                                              binary<Prelu>("prelu"),
                                              unary<Hardtanh>("hardtanh"),
                                              binary<HardtanhGradient>("hardtanh_gradient"),
+                                             unary_predicate<HardtanhPasses>("hardtanh_passes"),
                                              unary<Hardsigmoid>("hardsigmoid"),
                                              binary<HardsigmoidGradient>("hardsigmoid_gradient"),
                                              unary<Hardswish>("hardswish"),
@@ -150,6 +157,10 @@ static void refuse(const char* operation, const Tensor& x, bool refused) {
 }
 static Tensor between(const Tensor& x, double low, double high) {
   return logical_and(gt(x, wrapped_number(low)), lt(x, wrapped_number(high)));
+}
+/// The same, and where x is NaN.
+static Tensor inside(const Tensor& x, double low, double high) {
+  return logical_and(logical_not(le(x, wrapped_number(low))), logical_not(ge(x, wrapped_number(high))));
 }
 
 Tensor relu(const Tensor& x) {
@@ -218,6 +229,17 @@ static Tensor prelu(const Tensor& x, const Tensor& weight) {
       });
 }
 
+/// Computed over x, which is recorded: neither x nor the result, which may change in turn, need be there when the
+/// derivative is asked for, so that where it is 1 is kept as flags.
+static Tensor hardtanh_over_input(const Pointwise& f, const Tensor& x, const double* limits) {
+  static const Pointwise passes = formula("hardtanh_passes");
+  Tensor kept = evaluate(passes, {&x, 1}, x.dtype(), Dtype::Bool, {}, limits);
+  return differentiable_unary("HardtanhBackward0", kNothing, unary(f, x, limits), x,
+                              [flags = save(kept)](const Tensor& g, const Tensor&, const Tensor&) {
+                                return joined_to_inputs(masked(flags(), g));
+                              });
+}
+
 Tensor hardtanh(const Tensor& x, const Scalar& min_val, const Scalar& max_val) {
   static const Pointwise f = formula("hardtanh"), gradient = formula("hardtanh_gradient");
   refuse("hardtanh", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
@@ -225,10 +247,11 @@ Tensor hardtanh(const Tensor& x, const Scalar& min_val, const Scalar& max_val) {
     runtime_error("cannot do hardtanh on an unsigned type with negative limits");
   double low = min_val.to_double(), high = max_val.to_double();
   const double limits[] = {low, high};
+  if (ResultTarget::is_pending() && needs_gradient(x)) return hardtanh_over_input(f, x, limits);
   return differentiable_unary(
       "HardtanhBackward0", kInput, unary(f, x, limits), x, [=](const Tensor& g, const Tensor& input, const Tensor&) {
         const double bounds[] = {low, high};
-        return straight_gradient(gradient, g, input, bounds, [&] { return masked(between(input, low, high), g); });
+        return straight_gradient(gradient, g, input, bounds, [&] { return masked(inside(input, low, high), g); });
       });
 }
 static Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
@@ -294,9 +317,9 @@ static Tensor rrelu(const Tensor& x, const Scalar& lower, const Scalar& upper, b
 
 void register_activation(Registry& r) {
   // Those that are functions of the main module are found by nn.functional under `nn.` as well.
-  r.add("relu(Tensor self) -> Tensor", relu, kInPlace);
-  r.add("nn.relu(Tensor self) -> Tensor", relu, kFunction | kInPlace);
-  r.add("nn.relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace);
+  r.add("relu(Tensor self) -> Tensor", relu, kInPlace | kOverInput);
+  r.add("nn.relu(Tensor self) -> Tensor", relu, kFunction | kInPlace | kOverInput);
+  r.add("nn.relu6(Tensor self) -> Tensor", relu6, kFunction | kInPlace | kOverInput);
   r.add("threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", threshold, kFunction | kInPlace);
   r.add("nn.leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", leaky_relu, kFunction | kInPlace);
@@ -308,7 +331,8 @@ void register_activation(Registry& r) {
     r.add(schema, rrelu, kFunction | kInPlaceByCopy);
   r.add("prelu(Tensor self, Tensor weight) -> Tensor", prelu);
   r.add("nn.prelu(Tensor self, Tensor weight) -> Tensor", prelu, kFunction);
-  r.add("nn.hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", hardtanh, kFunction | kInPlace);
+  r.add("nn.hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", hardtanh,
+        kFunction | kInPlace | kOverInput);
   r.add("nn.hardsigmoid(Tensor self) -> Tensor", hardsigmoid, kFunction | kInPlace);
   r.add("nn.hardswish(Tensor self) -> Tensor", hardswish, kFunction | kInPlace);
   r.add("hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", hardshrink);

@@ -88,6 +88,10 @@ enum Uses : unsigned { kNothing = 0, kInput = 1, kOutput = 2 };
 template <class Derivative>
 Tensor differentiable_unary(const char* node, unsigned uses, Tensor y, const Tensor& x, Derivative derivative) {
   if (!needs_gradient(x) || !is_differentiable(y.dtype())) return y;
+  if (y.ref() == x.ref()) {  // computed over x, see kOverInput: that was a change, and y is saved as it is after it
+    y = detach(x);
+    y.bump_version();
+  }
   Saved saved_x = uses & kInput ? save(x) : Saved();
   Saved saved_y = uses & kOutput ? save_output(y) : Saved();
   record(node, y, {x}, [=](const Tensor& gradient, Gradients& in) {
