@@ -1,10 +1,13 @@
 #include "base/parallel.h"
+#include "kernels/cpu/convolution_depthwise_rows.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/normalization_lanes.h"
 #include "kernels/cpu/product_microkernel.h"
 
-// With one input channel per group there is no reuse across channels: each plane is copied once into a frame, from
-// which every tap reads whole vectors.
+// With one input channel per group there is no reuse across channels. Small square kernels of stride 1 or 2 read planes
+// as they are (see DepthwiseRows); for all others each plane is copied once into a frame, from which every tap reads
+// whole vectors.
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -61,16 +64,65 @@ void frame_product(const PlaneFrame& frame, int64_t taps, const int64_t* offsets
 
 int64_t plane_grain(int64_t points, int64_t taps) { return 1 + 32768 / (1 + points * (taps + 4)); }
 
+/// Calls f.operator()<size of the kernel, stride>() and returns true for those that DepthwiseRows computes.
+template <class F>
+bool by_rows(const ConvolutionShape& s, F&& f) {
+  const bool planar = s.kernel[0] == 1 && s.input[0] == 1 && s.output[0] == 1 && s.padding[0] == 0;
+  const bool square = s.kernel[1] == s.kernel[2] && s.stride[1] == s.stride[2];
+  if (!planar || !square || s.dilation[1] != 1 || s.dilation[2] != 1) return false;
+  const int64_t size = s.kernel[1], step = s.stride[1];
+  if (size == 3 && step == 1) return f.template operator()<3, 1>(), true;
+  if (size == 3 && step == 2) return f.template operator()<3, 2>(), true;
+  if (size == 5 && step == 1) return f.template operator()<5, 1>(), true;
+  if (size == 5 && step == 2) return f.template operator()<5, 2>(), true;
+  return false;
+}
+
+/// gx by the same rows: for stride 1 a product with the kernel turned around, for stride 2 four of its quarters.
+template <class T, int size, int step>
+void rows_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
+  const int64_t in = volume(s.input), out = volume(s.output);
+  const auto run = [&](const auto& rows, bool turned) {
+    parallel_for(s.batch * s.channels_in, plane_grain(out, size * size), [&](int64_t begin, int64_t end) {
+      T weights[size * size];
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t channel = i % s.channels_in;
+        for (int k = 0; k < size * size; k++)
+          weights[k] = w[channel * size * size + (turned ? size * size - 1 - k : k)];
+        rows.product(gy + i * out, weights, bias ? bias[channel] : T(0), gx + i * in);
+      }
+    });
+  };
+  if constexpr (step == 1) {
+    const int64_t padding[3] = {0, size - 1 - s.padding[1], size - 1 - s.padding[2]};
+    run(DepthwiseRows<T, size, 1>(s.output, s.input, padding), true);
+  } else if (s.padding[1] % 2 == 0) {
+    run(DepthwiseTransposedRows<T, size, 0>(s.output, s.input, s.padding), false);
+  } else {
+    run(DepthwiseTransposedRows<T, size, 1>(s.output, s.input, s.padding), false);
+  }
+}
+
 }  // namespace
 
 template <class T>
 void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
+  const int64_t in = volume(s.input), out = volume(s.output);
+  if (by_rows(s, [&]<int size, int step>() {
+        const DepthwiseRows<T, size, step> rows(s.input, s.output, s.padding);
+        parallel_for(s.batch * s.channels_out, plane_grain(out, taps), [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; i++) {
+            const int64_t channel = i % s.channels_out;
+            rows.product(x + i / copies * in, w + channel * taps, bias ? bias[channel] : T(0), y + i * out);
+          }
+        });
+      }))
+    return;
   Scratch<int64_t> tap_offsets(3 * taps), offsets(taps);
   const PatchGather gather = input_gather(s, tap_offsets.get());
   const PlaneFrame frame(gather, lanes<T>);
   for (int64_t k = 0; k < taps; k++) offsets.get()[k] = frame.tap(k);
-  const int64_t in = volume(s.input), out = volume(s.output);
   const int64_t strides[3] = {s.output[1] * s.output[2], s.output[2], 1};
   parallel_for(s.batch * s.channels_in, plane_grain(out * copies, taps), [&](int64_t begin, int64_t end) {
     Scratch<T> plane(frame.size());
@@ -89,6 +141,10 @@ template <class T>
 void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
   const int64_t kernel = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output);
+  const bool quarters_match = s.stride[1] == 1 || (s.padding[1] - s.padding[2]) % 2 == 0;
+  if (copies == 1 && quarters_match &&
+      by_rows(s, [&]<int size, int step>() { rows_backward_input<T, size, step>(s, gy, w, bias, gx); }))
+    return;
   for_each_residue_class(s, [&](const ResidueClass& residue) {
     const PatchGather& gather = residue.gather;
     const PlaneFrame frame(gather, lanes<T>);
@@ -118,10 +174,23 @@ void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w
 template <class T>
 void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
+  const int64_t in = volume(s.input), out = volume(s.output), width = s.output[2];
+  if (by_rows(s, [&]<int size, int step>() {
+        const DepthwiseRows<T, size, step> rows(s.input, s.output, s.padding);
+        parallel_for(s.channels_out, plane_grain(s.batch * out, taps), [&](int64_t begin, int64_t end) {
+          for (int64_t channel = begin; channel < end; channel++) {
+            Vec<T> sums[size * size] = {};
+            for (int64_t image = 0; image < s.batch; image++)
+              rows.add_weight_gradient(x + (image * s.channels_in + channel / copies) * in,
+                                       gy + (image * s.channels_out + channel) * out, sums);
+            for (int k = 0; k < size * size; k++) gw[channel * taps + k] = add_lanes<T>(sums[k]);
+          }
+        });
+      }))
+    return;
   Scratch<int64_t> tap_offsets(3 * taps);
   const PatchGather gather = input_gather(s, tap_offsets.get());
   const PlaneFrame frame(gather, lanes<T>);
-  const int64_t in = volume(s.input), out = volume(s.output), width = s.output[2];
   const int64_t row_vectors = (width + lanes<T> - 1) / lanes<T>;
   parallel_for(s.channels_in, plane_grain(s.batch * out * copies, taps), [&](int64_t begin, int64_t end) {
     Scratch<T> plane(frame.size()), sums(copies * taps * lanes<T>), row(row_vectors * lanes<T>);
