@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_direct_weight.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/convolution_pointwise_weight.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/product_pack.h"
 
@@ -171,6 +172,12 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
     if (winograd_gains(s)) return winograd_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
+  if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA) {
+    if (s.groups == 1 && gather.is_identity()) {
+      PointwiseWeightGradient(s.batch, s.channels_in, s.channels_out, gather.point_count(), x, gy, gw).run();
+      return;
+    }
+  }
   if (reads_directly<T>(gather, s.channels_out / s.groups))
     DirectWeightGradient<T>(s, gather, x, gy, gw).run();
   else

@@ -27,6 +27,10 @@ class GatheredProduct {
     rows_ = target.channels / groups;
     group_channels_ = gather.channels / groups;
     depth_ = group_channels_ * gather.taps;
+    contiguous_ = true;
+    for (int axis = 0; axis < 3; axis++)
+      contiguous_ &= target.step[axis] == 1 && target.size[axis] == gather.points[axis];
+    if (contiguous_ && gather.is_identity()) flatten();
     const int64_t blocks = (depth_ + deepest - 1) / deepest;
     block_depth_ = blocks ? (depth_ + blocks - 1) / blocks : 0;
     groups_ = groups;
@@ -38,10 +42,6 @@ class GatheredProduct {
     const int64_t tiles = (span_ + panel_columns<T> - 1) / panel_columns<T>;
     tile_ = ((span_ + tiles - 1) / tiles + lanes<T> - 1) / lanes<T> * lanes<T>;
     tiles_ = (span_ + tile_ - 1) / tile_;
-    contiguous_ = true;
-    for (int axis = 0; axis < 3; axis++)
-      contiguous_ &= target.step[axis] == 1 && target.size[axis] == gather.points[axis];
-
     // Few tiles: threads share a tile's rows, at the price of packing its panel more than once.
     const int64_t items = spans_ * tiles_ * groups_, wanted = 2 * static_cast<int64_t>(num_threads());
     const int64_t parts = items >= wanted ? 1 : (wanted + items - 1) / items;
@@ -61,6 +61,13 @@ class GatheredProduct {
 
  private:
   static constexpr int64_t deepest = 512;
+
+  /// Takes a plane as one row: it is then copied in few long runs, not in one for each of its rows.
+  void flatten() {
+    const int64_t points = gather_.point_count();
+    for (int axis = 0; axis < 3; axis++)
+      gather_.source[axis] = gather_.points[axis] = target_.size[axis] = axis == 2 ? points : 1;
+  }
 
   void compute(int64_t item, T* panel, T* result) const {
     const int64_t part = item % row_parts_, group = item / row_parts_ % groups_;
