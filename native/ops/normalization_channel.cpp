@@ -86,7 +86,8 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
         using T = typename decltype(tag)::type;
         const auto& kernels = normalizations<T>();
         if (training)
-          kernels.batch_norm_statistics(batch, channels, spatial, x.data<T>(), mean.data<T>(), variance.data<T>());
+          return kernels.batch_norm_train(batch, channels, spatial, eps, x.data<T>(), pointer<T>(w), pointer<T>(b),
+                                          y.data<T>(), mean.data<T>(), variance.data<T>(), rstd.data<T>());
         invert_deviations(variance.data<T>(), eps, channels, rstd.data<T>());
         kernels.batch_norm_apply(batch, channels, spatial, x.data<T>(), mean.data<T>(), rstd.data<T>(), pointer<T>(w),
                                  pointer<T>(b), y.data<T>());

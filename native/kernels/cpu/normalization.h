@@ -25,11 +25,11 @@ struct NormalizationFunctions {
   void (*group_norm_backward)(int64_t batch, int64_t channels, int64_t spatial, int64_t groups, const T* gy, const T* x,
                               const T* weight, const T* mean, const T* rstd, T* gx, T* gw, T* gb);
 
-  /// x [batch, channels, spatial] -> mean, biased variance [channels] over batch and space. Zero where there is no
-  /// element.
-  void (*batch_norm_statistics)(int64_t batch, int64_t channels, int64_t spatial, const T* x, T* mean, T* variance);
-  /// y = (x - mean) * rstd * weight + bias, all of [channels]: training with the batch's statistics, evaluation with
-  /// the running ones. y may be x.
+  /// Training: mean and biased variance [channels] of x [batch, channels, spatial] over batch and space (zero where
+  /// there is no element), rstd, and y as batch_norm_apply makes it of them.
+  void (*batch_norm_train)(int64_t batch, int64_t channels, int64_t spatial, double eps, const T* x, const T* weight,
+                           const T* bias, T* y, T* mean, T* variance, T* rstd);
+  /// y = (x - mean) * rstd * weight + bias, all of [channels]. y may be x.
   void (*batch_norm_apply)(int64_t batch, int64_t channels, int64_t spatial, const T* x, const T* mean, const T* rstd,
                            const T* weight, const T* bias, T* y);
   /// `training`: mean and rstd are functions of x and gx contains the derivative through them; otherwise they are

@@ -38,47 +38,73 @@ void strip_statistics(int64_t batch, int64_t channels, const T* x, T* mean, T* v
   });
 }
 
+/// What batch norm does to a channel: y = x * scale + shift.
 template <class T>
-void batch_norm_statistics(int64_t batch, int64_t channels, int64_t spatial, const T* x, T* mean, T* variance) {
-  if (spatial == 1) return strip_statistics(batch, channels, x, mean, variance);
-  parallel_for(channels, row_grain(batch * spatial), [&](int64_t begin, int64_t end) {
-    for (int64_t channel = begin; channel < end; channel++) {
-      RowMoments moments = {0, 0, 0};
-      for (int64_t image = 0; image < batch; image++) {
-        moments.merge(moments_of(x + (image * channels + channel) * spatial, spatial));
-      }
-      mean[channel] = static_cast<T>(moments.mean);
-      const double least = moments.squares < 0 ? 0 : moments.squares;
-      variance[channel] = static_cast<T>(moments.count > 0 ? least / moments.count : 0);
+struct Affine {
+  T scale, shift;
+
+  Affine(int64_t channel, const T* mean, const T* rstd, const T* weight, const T* bias)
+      : scale(weight ? rstd[channel] * weight[channel] : rstd[channel]),
+        shift((bias ? bias[channel] : T(0)) - mean[channel] * scale) {}
+
+  void apply(int64_t n, const T* x, T* y) const {
+    for_each_vector<T>(n, [&](int64_t i, auto part) { part.write(y + i, part.read(x + i, T(0)) * scale + shift); });
+  }
+};
+
+template <class T>
+void batch_norm_apply(int64_t batch, int64_t channels, int64_t spatial, const T* x, const T* mean, const T* rstd,
+                      const T* weight, const T* bias, T* y) {
+  if (spatial > 1) {
+    parallel_for(batch * channels, row_grain(spatial), [&](int64_t begin, int64_t end) {
+      for (int64_t plane = begin; plane < end; plane++)
+        Affine<T>(plane % channels, mean, rstd, weight, bias).apply(spatial, x + plane * spatial, y + plane * spatial);
+    });
+    return;
+  }
+  Scratch<T> scales(channels), shifts(channels);
+  for (int64_t c = 0; c < channels; c++) {
+    const Affine<T> affine(c, mean, rstd, weight, bias);
+    scales.get()[c] = affine.scale, shifts.get()[c] = affine.shift;
+  }
+  parallel_for(batch, row_grain(channels), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      for_each_vector<T>(channels, [&](int64_t c, auto part) {
+        const Vec<T> scale = part.read(scales.get() + c, T(0)), shift = part.read(shifts.get() + c, T(0));
+        part.write(y + row * channels + c, part.read(x + row * channels + c, T(0)) * scale + shift);
+      });
     }
   });
 }
 
 template <class T>
-void batch_norm_apply(int64_t batch, int64_t channels, int64_t spatial, const T* x, const T* mean, const T* rstd,
-                      const T* weight, const T* bias, T* y) {
-  Scratch<T> scales(channels), shifts(channels);
-  for (int64_t c = 0; c < channels; c++) {
-    scales.get()[c] = weight ? rstd[c] * weight[c] : rstd[c];
-    shifts.get()[c] = (bias ? bias[c] : T(0)) - mean[c] * scales.get()[c];
-  }
+T reciprocal_deviation(T variance, double eps) {
+  return static_cast<T>(1 / __builtin_sqrt(static_cast<double>(variance) + eps));
+}
+
+/// Channel by channel, so that the planes are still in the second-level cache when they are read again.
+template <class T>
+void batch_norm_train(int64_t batch, int64_t channels, int64_t spatial, double eps, const T* x, const T* weight,
+                      const T* bias, T* y, T* mean, T* variance, T* rstd) {
   if (spatial == 1) {
-    parallel_for(batch, row_grain(channels), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++) {
-        for_each_vector<T>(channels, [&](int64_t c, auto part) {
-          const Vec<T> scale = part.read(scales.get() + c, T(0)), shift = part.read(shifts.get() + c, T(0));
-          part.write(y + row * channels + c, part.read(x + row * channels + c, T(0)) * scale + shift);
-        });
-      }
-    });
-    return;
+    strip_statistics(batch, channels, x, mean, variance);
+    for (int64_t c = 0; c < channels; c++) rstd[c] = reciprocal_deviation(variance[c], eps);
+    return batch_norm_apply(batch, channels, spatial, x, mean, rstd, weight, bias, y);
   }
-  parallel_for(batch * channels, row_grain(spatial), [&](int64_t begin, int64_t end) {
-    for (int64_t plane = begin; plane < end; plane++) {
-      const T scale = scales.get()[plane % channels], shift = shifts.get()[plane % channels];
-      for_each_vector<T>(spatial, [&](int64_t i, auto part) {
-        part.write(y + plane * spatial + i, part.read(x + plane * spatial + i, T(0)) * scale + shift);
-      });
+  parallel_for(channels, row_grain(batch * spatial), [&](int64_t begin, int64_t end) {
+    for (int64_t channel = begin; channel < end; channel++) {
+      RowMoments moments = {0, 0, 0};
+      for (int64_t image = 0; image < batch; image++)
+        moments.merge(moments_of(x + (image * channels + channel) * spatial, spatial));
+      mean[channel] = static_cast<T>(moments.mean);
+      const double least = moments.squares < 0 ? 0 : moments.squares;
+      variance[channel] = static_cast<T>(moments.count > 0 ? least / moments.count : 0);
+      rstd[channel] = reciprocal_deviation(variance[channel], eps);
+      const Affine<T> affine(channel, mean, rstd, weight, bias);
+      for (int64_t image = batch - 1; image >= 0; image--) {  // first the one that was read last
+        const int64_t at = (image * channels + channel) * spatial;
+        affine.apply(spatial, x + at, y + at);
+      }
     }
   });
 }
@@ -138,7 +164,7 @@ void batch_norm_backward(int64_t batch, int64_t channels, int64_t spatial, bool 
       const T average = static_cast<T>(training ? totals[0] / count : 0);
       const T slope = static_cast<T>(training ? totals[1] / count : 0) * scale;
       const T factor = weight ? weight[channel] * scale : scale;
-      for (int64_t image = 0; image < batch; image++) {
+      for (int64_t image = batch - 1; image >= 0; image--) {  // first the one that was read last
         const int64_t at = (image * channels + channel) * spatial;
         for_each_vector<T>(spatial, [&](int64_t i, auto part) {
           const Vec<T> distance = part.read(x + at + i, center) - center;
@@ -153,7 +179,7 @@ void batch_norm_backward(int64_t batch, int64_t channels, int64_t spatial, bool 
 
 template <class T>
 void fill_batch_normalization(NormalizationFunctions<T>& functions) {
-  functions.batch_norm_statistics = batch_norm_statistics<T>;
+  functions.batch_norm_train = batch_norm_train<T>;
   functions.batch_norm_apply = batch_norm_apply<T>;
   functions.batch_norm_backward = batch_norm_backward<T>;
 }
