@@ -89,3 +89,8 @@ def test_nan_lets_the_gradient_through():
     for inplace in (False, True):
         x = ondol.tensor([ondol.nan, 1.0, 9.0], requires_grad=True)
         assert ondol.autograd.grad(F.relu6(x * 1, inplace).sum(), x)[0].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("limits", [(ondol.nan, 1.0), (-1.0, ondol.nan)])
+def test_a_limit_of_nan_makes_everything_nan(limits):
+    assert F.hardtanh(ondol.arange(40.0), *limits).isnan().all()

@@ -54,6 +54,8 @@ struct Hardtanh {  // limited to [p0, p1]
   static constexpr bool integers = true;
   template <class V>
   static V value(V x, const double* p) {
+    if constexpr (!Number<V>)  // one instruction for each limit, unless one is NaN, which makes everything NaN
+      if (p[0] == p[0] && p[1] == p[1]) return at_most(at_least(x, Element<V>(p[0])), Element<V>(p[1]));
     return minimum(maximum(x, parameter<V>(p, 0)), parameter<V>(p, 1));
   }
 };
