@@ -240,8 +240,9 @@ def _table(found: list[Line]) -> list[str]:
 
 
 def _short(line: Line) -> str:
-    cells = [line.cells[column].strip("*") for column in ("ratio", "rate", "of the limit") if column in line.cells]
-    return ", ".join(cells or [line.cells[ONDOL].strip("*")])
+    """What falls short: ondol's own figure, the ratio, the rate."""
+    columns = [column for column in (ONDOL, "ratio", "rate", "of the limit") if column in line.cells]
+    return ", ".join(("ratio " if column == "ratio" else "") + line.cells[column].strip("*") for column in columns)
 
 
 if __name__ == "__main__":

@@ -138,6 +138,8 @@ def wanted(case: Case, unit: str) -> list[str]:
 
 def shown(seconds: float) -> str:
     """Seconds in a unit that suits them."""
+    if seconds >= 0.9995:
+        return f"{seconds:.3g} s"
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
 
 
