@@ -4,7 +4,6 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/product_microkernel.h"
-#include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd_kernel.h"
 #include "kernels/cpu/winograd_tiles.h"
@@ -81,15 +80,8 @@ void add_by_strips(const WeightGradient& job) {
     job.transform(first, smaller_of(first + together, t.strips()), input, output);
     parallel_for(winograd_points, 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; p++)
-        multiply_product({out,
-                          in,
-                          input.tiles(),
-                          {output.point(p), 1, out},
-                          {input.point(p), in, 1},
-                          nullptr,
-                          first > 0,
-                          sums.get() + p * point,
-                          in});
+        product(out, in / L, input.tiles(), output.point(p), 1, out, input.point(p), in,
+                static_cast<const float*>(nullptr), first > 0, sums.get() + p * point, in);
     });
   }
   parallel_for(out, 1 + 4096 / in, [&](int64_t begin, int64_t end) {
