@@ -169,7 +169,7 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
   }
   if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
   if constexpr (std::same_as<T, float>)
-    if (winograd_gains(s)) return winograd_backward_weight(s, x, gy, gw);
+    if (winograd_gains(s, winograd_least_tiles_of_weight)) return winograd_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA) {

@@ -23,8 +23,10 @@ void depthwise_backward_input(const ConvolutionShape&, const T* gy, const T* w, 
 template <class T>
 void depthwise_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
 
-/// The same for 3 x 3 kernels and stride 1 where Winograd's algorithm is faster.
-bool winograd_gains(const ConvolutionShape& s);
+/// The same for 3 x 3 kernels and stride 1 where Winograd's algorithm is faster: for so many tiles of 4 x 4 results,
+/// which make up for the transform of the kernel.
+inline constexpr int64_t winograd_least_tiles = 8, winograd_least_tiles_of_weight = 4;
+bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles = winograd_least_tiles);
 void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y);
 void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
 void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);

@@ -18,7 +18,6 @@ namespace {
 constexpr int L = lanes<float>;
 constexpr int64_t channel_unit = 16;                  // of which the numbers of channels are multiples
 constexpr int64_t block_elements = 1 << 17;           // of a transformed piece
-constexpr int64_t least_tiles = 8;                    // of an image for which a kernel is transformed
 constexpr int64_t kernel_columns = tile_vectors * L;  // channels out of a piece of the kernel
 
 int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -139,7 +138,7 @@ void convolve(const Convolution& job) {
 
 }  // namespace
 
-bool winograd_gains(const ConvolutionShape& s) {
+bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles) {
 #if !ONDOL_HAS_FMA
   return false;
 #endif
