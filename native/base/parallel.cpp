@@ -93,6 +93,61 @@ struct alignas(64) Worker {
   }
 };
 
+/// Phases one behind the other. A part belongs to the thread of its number; one that has not come by the time another
+/// thread has nothing left to do is done by that one, so that nobody depends on a thread that sleeps, or that there is
+/// none of.
+class Phases {
+ public:
+  Phases(uint32_t phases, int parts, PhaseFunction function, void* context)
+      : phases_(phases), parts_(parts), function_(function), context_(context), next_(parts), left_(parts) {}
+
+  void join(int part) {
+    for (uint32_t phase = current_.load(std::memory_order_acquire); phase < phases_; ++phase) {
+      take(phase, part);
+      if (finished(phase)) continue;
+      for (int i = 1; i < parts_; ++i) take(phase, (part + i) % parts_);
+      wait_until(current_, [=](uint32_t now) { return now > phase; });
+    }
+  }
+
+ private:
+  static constexpr int kPatience =
+      256;  // looks at the counter before a thread does the part of another: some microseconds
+
+  /// Whether the phase ends while this thread has patience.
+  bool finished(uint32_t phase) const {
+    for (int i = 0; i < kPatience; ++i) {
+      if (current_.load(std::memory_order_acquire) > phase) return true;
+      relax();
+    }
+    return false;
+  }
+
+  /// Does a part of a phase unless somebody has begun it.
+  void take(uint32_t phase, int part) {
+    std::atomic<uint32_t>& next = next_[part].phase;
+    uint32_t expected = phase;
+    if (next.load(std::memory_order_relaxed) != phase || !next.compare_exchange_strong(expected, phase + 1)) return;
+    function_(context_, phase, part);
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    left_.store(parts_, std::memory_order_relaxed);
+    current_.store(phase + 1, std::memory_order_release);
+    current_.notify_all();
+  }
+
+  struct alignas(64) Next {
+    std::atomic<uint32_t> phase{0};  // the first that nobody has begun, for this part
+  };
+
+  const uint32_t phases_;
+  const int parts_;
+  const PhaseFunction function_;
+  void* const context_;
+  std::vector<Next> next_;
+  alignas(64) std::atomic<int> left_;             // parts of the current phase that are not done
+  alignas(64) std::atomic<uint32_t> current_{0};  // the phases before it are done
+};
+
 class Pool {
  public:
   void run(Job& job) {
@@ -226,6 +281,18 @@ void parallel_ranges(int64_t n, int64_t grain, RangeFunction function, void* con
   Job job{function, context, n, pieces, {}, {}};
   get_pool().run(job);
   if (job.error) std::rethrow_exception(job.error);
+}
+
+void parallel_phase_ranges(int64_t phases, int parts, PhaseFunction function, void* context) {
+  if (parts <= 1 || inside_region || phases > UINT32_MAX) {
+    for (int64_t phase = 0; phase < phases; ++phase)
+      for (int part = 0; part < parts; ++part) function(context, phase, part);
+    return;
+  }
+  Phases all(static_cast<uint32_t>(phases), parts, function, context);
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) all.join(static_cast<int>(part));
+  });
 }
 
 }  // namespace ondol

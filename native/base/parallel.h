@@ -28,4 +28,19 @@ inline void parallel_for(int64_t n, int64_t grain, F&& f) {
       &f);
 }
 
+using PhaseFunction = void (*)(void* context, int64_t phase, int part);
+
+/// Calls function(context, phase, part) for every part of phase 0, then for every part of phase 1, and so on: each
+/// phase sees what all parts of the ones before it wrote. Threads are woken once for all phases, and a thread keeps its
+/// part, and so what of it lies in its cache, unless another one has to step in. `function` must not throw.
+void parallel_phase_ranges(int64_t phases, int parts, PhaseFunction function, void* context);
+
+template <class F>
+inline void parallel_phases(int64_t phases, int parts, F&& f) {
+  parallel_phase_ranges(
+      phases, parts,
+      [](void* context, int64_t phase, int part) { (*static_cast<std::remove_reference_t<F>*>(context))(phase, part); },
+      &f);
+}
+
 }  // namespace ondol

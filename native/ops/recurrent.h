@@ -2,14 +2,10 @@
 
 #include <vector>
 
+#include "kernels/cpu/recurrent.h"
 #include "tensor/tensor.h"
 
 namespace ondol {
-
-enum class Cell : uint8_t { Lstm, Gru, Tanh, Relu };
-
-/// Gates of a cell, one below the other in its weights.
-constexpr int64_t gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
 
 /// The weights of one layer in one direction. Biases and the projection may be undefined.
 struct LayerWeights {

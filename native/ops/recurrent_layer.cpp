@@ -1,6 +1,6 @@
-// A recurrent layer in one direction as one node. The input goes through its weights for all steps in one product; a
-// step is one product with the state and the cell's kernel. Backward through time keeps the gradients of all gates, so
-// that those of the weights are one product over all steps.
+// A recurrent layer in one direction as one node. The input goes through its weights for all steps in one product; the
+// steps are one kernel. Backward through time keeps the gradients of all gates, so that those of the weights are one
+// product over all steps.
 
 #include <algorithm>
 
@@ -8,7 +8,6 @@
 #include "autograd/node.h"
 #include "kernels/table.h"
 #include "ops/functions.h"
-#include "ops/multiply.h"
 #include "ops/recurrent.h"
 #include "ops/reduction.h"
 #include "tensor/launch.h"
@@ -54,85 +53,38 @@ struct Extent {
   int64_t work(int64_t rows) const { return rows * gates() * (features + outputs); }
 };
 
-/// A matrix w [k, n] that the states of all steps are multiplied by: rearranged once, where our kernels gain by it.
-template <class T>
-class StepWeight {
- public:
-  StepWeight(const Factor<T>& w, int64_t k, int64_t n, size_t steps) : w_(w), k_(k), n_(n) {
-    if constexpr (std::is_same_v<T, float>) {
-      const kernel::ProductKernels& kernels = kernel::table().product;
-      if (steps <= 1 || !kernels.pack || k * n == 0) return;
-      packed_ = empty({kernels.packed_size(k, n)}, Dtype::F32);
-      kernels.pack(view_of(w), k, n, packed_.data<float>());
-    }
-  }
-
-  /// c [m, n] = a [m, k] w, or that added to c.
-  void multiply(int64_t m, const T* a, T* c, bool onto_c) const {
-    if (m == 0 || n_ == 0) return;
-    const Factor<T> left{a, std::max<int64_t>(k_, 1)};
-    if constexpr (std::is_same_v<T, float>)
-      if (packed_.defined())
-        return kernel::table().product.multiply_packed({m, n_, k_, view_of(left), {}, nullptr, onto_c, c, n_},
-                                                       packed_.data<float>());
-    ondol::multiply<T>(left, w_, m, n_, k_, c, nullptr, onto_c);
-  }
-
- private:
-  Factor<T> w_;
-  int64_t k_, n_;
-  Tensor packed_;
-};
-
-/// The transpose of a weight [n, k], as forward needs it.
-template <class T>
-StepWeight<T> turned_weight(const Tensor& w, size_t steps) {
-  if (!w.defined()) return StepWeight<T>({nullptr, 1}, 0, 0, 0);
-  const int64_t n = w.sizes()[0], k = w.sizes()[1];
-  return StepWeight<T>({w.data<T>(), std::max<int64_t>(k, 1), true}, k, n, steps);
-}
-/// The weight [k, n] itself, as backward needs it.
-template <class T>
-StepWeight<T> plain_weight(const Tensor& w, size_t steps) {
-  if (!w.defined()) return StepWeight<T>({nullptr, 1}, 0, 0, 0);
-  const int64_t k = w.sizes()[0], n = w.sizes()[1];
-  return StepWeight<T>({w.data<T>(), std::max<int64_t>(n, 1)}, k, n, steps);
-}
-
-template <class T>
-void forward_steps(const Extent& e, const Steps& steps, bool reverse, const Tensor& from_input,
-                   const LayerWeights& weights, const CellState& state, const Trace& trace) {
-  int64_t H = e.hidden, P = e.outputs, G = e.gates();
-  const T *bias_input = data_or_null<T>(weights.bias_input), *bias_hidden = data_or_null<T>(weights.bias_hidden);
-  T *h_state = state.h.data<T>(), *c_state = data_or_null<T>(state.c);
-  std::vector<T> from_hidden(e.cell == Cell::Gru ? e.batch * G : 0);
-  const auto hidden = turned_weight<T>(weights.hidden, steps.count());
-  const auto projection = turned_weight<T>(weights.projection, steps.count());
+/// The rows of the steps in the order in which a direction computes them.
+std::vector<kernel::StepRows> in_order(const Steps& steps, bool reverse) {
+  std::vector<kernel::StepRows> ordered;
   for (size_t i = 0; i < steps.count(); ++i) {
-    size_t t = steps.at(i, reverse);
-    int64_t rows = steps.rows[t], at = steps.offsets[t];
-    T *h_before = trace.h_before.data<T>() + at * P, *gates = from_input.data<T>() + at * G;
-    T *output = trace.output.data<T>() + at * P, *h = output;
-    std::copy_n(h_state, rows * P, h_before);
-    const bool apart = e.cell == Cell::Gru;  // its candidate gate scales what comes from the state
-    hidden.multiply(rows, h_before, apart ? from_hidden.data() : gates, !apart);
-
-    if (e.cell == Cell::Lstm) {
-      T *c_before = trace.c_before.data<T>() + at * H, *c = trace.c.data<T>() + at * H;
-      if (trace.unprojected.defined()) h = trace.unprojected.data<T>() + at * H;
-      std::copy_n(c_state, rows * H, c_before);
-      cells<T>().lstm_forward({rows, H, gates, G, nullptr, bias_input, bias_hidden, c_before, h, H, c, gates});
-      std::copy_n(c, rows * H, c_state);
-      if (h != output) projection.multiply(rows, h, output, false);
-    } else if (e.cell == Cell::Gru) {
-      T* kept = trace.gates.data<T>() + at * 4 * H;
-      cells<T>().gru_forward(
-          {rows, H, gates, G, from_hidden.data(), bias_input, bias_hidden, h_before, H, output, H, kept});
-    } else {
-      cells<T>().rnn_forward({rows, H, gates, G, nullptr, bias_input, bias_hidden, output, H, e.cell == Cell::Relu});
-    }
-    std::copy_n(output, rows * P, h_state);
+    const size_t t = steps.at(i, reverse);
+    ordered.push_back({steps.offsets[t], steps.rows[t]});
   }
+  return ordered;
+}
+
+kernel::RecurrentShape shape_of(const Extent& e, const std::vector<kernel::StepRows>& steps) {
+  return {e.cell, e.batch, e.hidden, e.outputs, static_cast<int64_t>(steps.size()), steps.data()};
+}
+
+template <class T>
+void forward_steps(const Extent& e, const std::vector<kernel::StepRows>& steps, const Tensor& from_input,
+                   const LayerWeights& weights, const CellState& state, const Trace& trace) {
+  cells<T>().forward({
+      .shape = shape_of(e, steps),
+      .weight = weights.hidden.data<T>(),
+      .projection = data_or_null<T>(weights.projection),
+      .bias = data_or_null<T>(weights.bias_hidden),
+      .gates = from_input.data<T>(),
+      .kept = e.cell == Cell::Gru ? trace.gates.data<T>() : nullptr,
+      .h_before = trace.h_before.data<T>(),
+      .c_before = data_or_null<T>(trace.c_before),
+      .c = data_or_null<T>(trace.c),
+      .unprojected = data_or_null<T>(trace.unprojected),
+      .output = trace.output.data<T>(),
+      .last_h = state.h.data<T>(),
+      .last_c = data_or_null<T>(state.c),
+  });
 }
 
 /// Gradients of all gates of all rows, from which those of inputs and weights follow.
@@ -143,38 +95,24 @@ struct GateGradients {
 };
 
 template <class T>
-void backward_steps(const Extent& e, const Steps& steps, bool reverse, const LayerWeights& weights, const Trace& trace,
-                    const Tensor& goutput, const GateGradients& g) {
-  int64_t H = e.hidden, P = e.outputs, G = e.gates();
-  T *gh = g.first.h.data<T>(), *gc = data_or_null<T>(g.first.c);
-  std::vector<T> unprojected(trace.unprojected.defined() ? e.batch * H : 0);
-  const auto hidden = plain_weight<T>(weights.hidden, steps.count());
-  const auto projection = plain_weight<T>(weights.projection, steps.count());
-  for (size_t i = steps.count(); i-- > 0;) {
-    size_t t = steps.at(i, reverse);
-    int64_t rows = steps.rows[t], at = steps.offsets[t];
-    if (goutput.defined()) {
-      const T* from = goutput.data<T>() + at * P;
-      for (int64_t k = 0; k < rows * P; ++k) gh[k] += from[k];
-    }
-    T *to_input = g.input.data<T>() + at * G, *to_hidden = g.hidden.data<T>() + at * G;
-    if (e.cell == Cell::Lstm) {
-      const T* gh_cell = gh;
-      if (trace.unprojected.defined()) {
-        std::copy_n(gh, rows * P, g.output.data<T>() + at * P);
-        projection.multiply(rows, gh, unprojected.data(), false);
-        gh_cell = unprojected.data();
-      }
-      cells<T>().lstm_backward({rows, H, trace.gates.data<T>() + at * G, trace.c_before.data<T>() + at * H,
-                                trace.c.data<T>() + at * H, gh_cell, H, gc, to_input, G, gc});
-    } else if (e.cell == Cell::Gru) {
-      cells<T>().gru_backward({rows, H, trace.gates.data<T>() + at * 4 * H, trace.h_before.data<T>() + at * H, H, gh, H,
-                               to_input, G, to_hidden, gh});
-    } else {
-      cells<T>().rnn_backward({rows, H, trace.output.data<T>() + at * H, H, gh, H, to_input, G, e.cell == Cell::Relu});
-    }
-    hidden.multiply(rows, to_hidden, gh, e.cell == Cell::Gru);
-  }
+void backward_steps(const Extent& e, const std::vector<kernel::StepRows>& steps, const LayerWeights& weights,
+                    const Trace& trace, const Tensor& goutput, const GateGradients& g) {
+  cells<T>().backward({
+      .shape = shape_of(e, steps),
+      .weight = weights.hidden.data<T>(),
+      .projection = data_or_null<T>(weights.projection),
+      .gates = data_or_null<T>(trace.gates),
+      .h_before = trace.h_before.data<T>(),
+      .c_before = data_or_null<T>(trace.c_before),
+      .c = data_or_null<T>(trace.c),
+      .output = trace.output.data<T>(),
+      .goutput = data_or_null<T>(goutput),
+      .gh = g.first.h.data<T>(),
+      .gc = data_or_null<T>(g.first.c),
+      .ggates_input = g.input.data<T>(),
+      .ggates_hidden = g.hidden.data<T>(),
+      .gprojected = data_or_null<T>(g.output),
+  });
 }
 
 LayerWeights plain(const LayerWeights& w) {
@@ -195,7 +133,7 @@ Trace run_forward(const Extent& e, const Tensor& input, const Steps& steps, bool
   LayerWeights weights = plain(given);
   Dtype dtype = input.dtype();
   Trace trace;
-  Tensor from_input = mm(detach(input), transpose(weights.input, 0, 1));
+  Tensor from_input = linear(detach(input), weights.input, weights.bias_input);
   trace.h_before = empty({steps.total, e.outputs}, dtype);
   trace.output = empty({steps.total, e.outputs}, dtype);
   last.h = fresh_state(first.h);
@@ -208,9 +146,10 @@ Trace run_forward(const Extent& e, const Tensor& input, const Steps& steps, bool
   } else if (e.cell == Cell::Gru) {
     trace.gates = empty({steps.total, 4 * e.hidden}, dtype);
   }
+  const auto ordered = in_order(steps, reverse);
   launch({{&from_input}, {&trace.output}}, e.work(steps.total), [&] {
     visit_floating(dtype, [&](auto tag) {
-      forward_steps<typename decltype(tag)::type>(e, steps, reverse, from_input, weights, last, trace);
+      forward_steps<typename decltype(tag)::type>(e, ordered, from_input, weights, last, trace);
     });
   });
   return trace;
@@ -230,10 +169,10 @@ GateGradients run_backward_steps(const Extent& e, const Steps& steps, bool rever
   if (trace.unprojected.defined()) g.output = empty({steps.total, e.outputs}, dtype);
   g.first.h = begin(incoming[1], e.outputs);
   if (e.cell == Cell::Lstm) g.first.c = begin(incoming[2], e.hidden);
+  const auto ordered = in_order(steps, reverse);
   launch({{&trace.output}, {&g.input}}, e.work(steps.total), [&] {
-    visit_floating(dtype, [&](auto tag) {
-      backward_steps<typename decltype(tag)::type>(e, steps, reverse, weights, trace, goutput, g);
-    });
+    visit_floating(
+        dtype, [&](auto tag) { backward_steps<typename decltype(tag)::type>(e, ordered, weights, trace, goutput, g); });
   });
   return g;
 }

@@ -239,6 +239,10 @@ MODULES = {
     "LSTM": (lambda: nn.LSTM(40, 64, 2, bidirectional=True), (50, 16, 40)),
     "GRU": (lambda: nn.GRU(40, 64, 2), (50, 16, 40)),
     "RNN": (lambda: nn.RNN(40, 64), (50, 16, 40)),
+    "LSTM, columns shared by threads": (lambda: nn.LSTM(40, 200), (7, 20, 40)),
+    "LSTM, projected": (lambda: nn.LSTM(40, 130, proj_size=90, bidirectional=True), (9, 33, 40)),
+    "GRU, one sequence": (lambda: nn.GRU(40, 300), (9, 1, 40)),
+    "RNN, wide": (lambda: nn.RNN(40, 330), (9, 21, 40)),
     "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(64, 4, 128), (60, 8, 64)),
     "MultiheadAttention": (lambda: _SelfAttention(64, 4), (60, 8, 64)),
 }

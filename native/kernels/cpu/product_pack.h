@@ -38,10 +38,11 @@ inline void transpose_square(V* rows) {
   }
 }
 
-/// to[k * width + j] = from[j * apart + k] for `columns` <= lanes<float> columns, the others 0.
-inline void pack_columns(const float* from, int64_t apart, int64_t columns, int64_t depth, float* to, int64_t width) {
-  constexpr int L = lanes<float>;
-  using V = Vec<float>;
+/// to[k * width + j] = from[j * apart + k] for `columns` <= lanes<T> columns, the others 0.
+template <class T>
+inline void pack_columns(const T* from, int64_t apart, int64_t columns, int64_t depth, T* to, int64_t width) {
+  constexpr int L = lanes<T>;
+  using V = Vec<T>;
   int64_t k = 0;
   for (; k + L <= depth; k += L) {
     V square[L];
@@ -54,7 +55,7 @@ inline void pack_columns(const float* from, int64_t apart, int64_t columns, int6
   if (k == depth) return;
   V square[L];
 #pragma GCC unroll 16
-  for (int j = 0; j < L; j++) square[j] = j < columns ? load_part(from + j * apart + k, int(depth - k), 0.0f) : V{};
+  for (int j = 0; j < L; j++) square[j] = j < columns ? load_part(from + j * apart + k, int(depth - k), T(0)) : V{};
   transpose_square<L / 2>(square);
   for (int j = 0; k + j < depth; j++) store(to + (k + j) * width, square[j]);
 }

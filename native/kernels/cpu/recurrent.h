@@ -2,108 +2,78 @@
 
 #include <cstdint>
 
+namespace ondol {
+
+enum class Cell : uint8_t { Lstm, Gru, Tanh, Relu };
+
+/// Gates of a cell, one below the other in its weights.
+constexpr int gates_of(Cell cell) { return cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1; }
+
+}  // namespace ondol
+
 namespace ondol::kernel {
 
-/// The pointwise part of recurrent cells, after the two matrix products input Wi^T and h_prev Wh^T. `gates` in the
-/// order of torch's weights. Matrices are row-major with `..._stride` elements from row to row where such a member
-/// exists, else contiguous. In backward a null incoming gradient counts as zero.
-
+/// All steps of a recurrent layer in one direction: what is left of it when the input has gone through its weights, in
+/// one product for all steps. `gates` in the order of torch's weights; matrices are row-major and contiguous.
+///
 /// Hochreiter & Schmidhuber 1997 with a forget gate (Gers et al. 2000); gates i, f, g, o.
-///   c = σ(f) c_prev + σ(i) tanh(g)      h = σ(o) tanh(c)
-template <class T>
-struct LstmForward {
-  int64_t batch, hidden;
-  const T* gates_input;  // [batch, 4 hidden], rows gates_input_stride apart
-  int64_t gates_input_stride;
-  const T* gates_hidden;  // [batch, 4 hidden] or null
-  const T* bias_input;    // [4 hidden] or null
-  const T* bias_hidden;   // [4 hidden] or null
-  const T* c_prev;        // [batch, hidden]
-  T* h;                   // [batch, hidden], rows h_stride apart
-  int64_t h_stride;
-  T* c;      // [batch, hidden]; may be c_prev
-  T* gates;  // [batch, 4 hidden]: the activated gates, for backward; may be null, may be gates_hidden
-};
-
-template <class T>
-struct LstmBackward {
-  int64_t batch, hidden;
-  const T* gates;   // as forward left them
-  const T* c_prev;  // [batch, hidden]
-  const T* c;       // [batch, hidden]
-  const T* gh;      // [batch, hidden], rows gh_stride apart, or null
-  int64_t gh_stride;
-  const T* gc;  // [batch, hidden] or null
-  T* ggates;    // [batch, 4 hidden], rows ggates_stride apart: the gradient of either product and of either bias's row
-  int64_t ggates_stride;
-  T* gc_prev;  // [batch, hidden]; may be gc
-};
-
+///   c = σ(f) c_prev + σ(i) tanh(g)      h = σ(o) tanh(c), or that projected
 /// Cho et al. 2014 in the form of cuDNN and torch, the hidden bias inside the reset product; gates r, z, n.
 ///   r = σ(xr + hr)   z = σ(xz + hz)   n = tanh(xn + r hn)   h = (1 - z) n + z h_prev       (hn with its bias)
-template <class T>
-struct GruForward {
-  int64_t batch, hidden;
-  const T* gates_input;  // [batch, 3 hidden], rows gates_input_stride apart
-  int64_t gates_input_stride;
-  const T* gates_hidden;  // [batch, 3 hidden]
-  const T* bias_input;    // [3 hidden] or null
-  const T* bias_hidden;   // [3 hidden] or null
-  const T* h_prev;        // [batch, hidden], rows h_prev_stride apart
-  int64_t h_prev_stride;
-  T* h;  // [batch, hidden], rows h_stride apart
-  int64_t h_stride;
-  T* gates;  // [batch, 4 hidden]: r, z, n, hn, for backward; may be null
-};
-
-template <class T>
-struct GruBackward {
-  int64_t batch, hidden;
-  const T* gates;   // as forward left them
-  const T* h_prev;  // [batch, hidden], rows h_prev_stride apart
-  int64_t h_prev_stride;
-  const T* gh;  // [batch, hidden], rows gh_stride apart
-  int64_t gh_stride;
-  T* ggates_input;  // [batch, 3 hidden], rows ggates_input_stride apart
-  int64_t ggates_input_stride;
-  T* ggates_hidden;  // [batch, 3 hidden]
-  T* gh_prev;        // [batch, hidden]: only the direct part z gh, to which the caller adds ggates_hidden Wh; may be gh
-};
-
 /// Elman 1990: h = tanh(x + h') or relu(x + h').
-template <class T>
-struct RnnForward {
-  int64_t batch, hidden;
-  const T* gates_input;  // [batch, hidden], rows gates_input_stride apart
-  int64_t gates_input_stride;
-  const T* gates_hidden;  // [batch, hidden] or null
-  const T* bias_input;    // [hidden] or null
-  const T* bias_hidden;   // [hidden] or null
-  T* h;                   // [batch, hidden], rows h_stride apart
-  int64_t h_stride;
-  bool relu;
+
+/// The rows of one step in the matrices of all steps. With sequences of several lengths, a step has the first `count`
+/// rows of the batch.
+struct StepRows {
+  int64_t first, count;
+};
+
+struct RecurrentShape {
+  Cell cell;
+  int64_t batch, hidden, outputs;  // outputs is hidden, unless h is projected
+  int64_t count;
+  const StepRows* steps;  // in the order in which they are computed; no step has more rows than `batch`
 };
 
 template <class T>
-struct RnnBackward {
-  int64_t batch, hidden;
-  const T* h;  // [batch, hidden], rows h_stride apart
-  int64_t h_stride;
-  const T* gh;  // [batch, hidden], rows gh_stride apart
-  int64_t gh_stride;
-  T* ggates;  // [batch, hidden], rows ggates_stride apart
-  int64_t ggates_stride;
-  bool relu;
+struct RecurrentForward {
+  RecurrentShape shape;
+  const T* weight;      // [gates hidden, outputs]
+  const T* projection;  // [outputs, hidden], of an LSTM, or null
+  const T* bias;        // [gates hidden], of the product with the state, or null
+  T* gates;             // [rows, gates hidden]: what the input gives; an LSTM leaves its gates here for backward
+  T* kept;              // [rows, 4 hidden], of a GRU: r, z, n, hn for backward
+  T* h_before;          // [rows, outputs]: the state that each row starts from
+  T* c_before;          // [rows, hidden], of an LSTM
+  T* c;                 // [rows, hidden], of an LSTM
+  T* unprojected;       // [rows, hidden], where there is a projection
+  T* output;            // [rows, outputs]
+  T* last_h;            // [batch, outputs]: the first state on entry, the last one on return
+  T* last_c;            // [batch, hidden], of an LSTM
+};
+
+template <class T>
+struct RecurrentBackward {
+  RecurrentShape shape;
+  const T* weight;
+  const T* projection;
+  const T* gates;     // as forward left them (of a GRU: `kept`)
+  const T* h_before;  // of a GRU
+  const T* c_before;
+  const T* c;
+  const T* output;   // of Elman's cell
+  const T* goutput;  // [rows, outputs] or null for zero
+  T* gh;             // [batch, outputs]: the gradient of the last state on entry, of the first one on return
+  T* gc;             // [batch, hidden], of an LSTM
+  T* ggates_input;   // [rows, gates hidden]: of what the input gave to the gates
+  T* ggates_hidden;  // the same for the state; the same memory but for a GRU
+  T* gprojected;     // [rows, outputs]: of all that h went into, where there is a projection
 };
 
 template <class T>
 struct RecurrentFunctions {
-  void (*lstm_forward)(const LstmForward<T>&);
-  void (*lstm_backward)(const LstmBackward<T>&);
-  void (*gru_forward)(const GruForward<T>&);
-  void (*gru_backward)(const GruBackward<T>&);
-  void (*rnn_forward)(const RnnForward<T>&);
-  void (*rnn_backward)(const RnnBackward<T>&);
+  void (*forward)(const RecurrentForward<T>&);
+  void (*backward)(const RecurrentBackward<T>&);
 };
 
 struct RecurrentKernels {
