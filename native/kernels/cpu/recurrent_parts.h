@@ -62,11 +62,16 @@ class UnitWeight {
   }
 
   const Units<T>& units() const { return units_; }
-  /// c [rows, row of the unit], rows c_row apart, = a [rows, depth] times a unit, or + c.
+  /// c [rows, row of the unit], rows c_row apart, = a [rows, depth] times a unit, or + c. Depth is cut into equal
+  /// blocks, for a sum of chains loses less than one long chain.
   void multiply(int64_t unit, int64_t rows, const T* a, T* c, int64_t c_row, bool onto_c) const {
-    const int64_t row = units_.row(unit);
-    product<T>(rows, row / lanes<T>, depth_, a, depth_, 1,
-               packed_.get() + units_.first_column(unit) * units_.gates() * depth_, row, nullptr, onto_c, c, c_row);
+    constexpr int64_t deepest = 128;
+    const int64_t row = units_.row(unit), blocks = depth_ > deepest ? (depth_ + deepest - 1) / deepest : 1;
+    const T* b = packed_.get() + units_.first_column(unit) * units_.gates() * depth_;
+    for (int64_t i = 0; i < blocks; i++) {
+      const int64_t k = depth_ * i / blocks, end = depth_ * (i + 1) / blocks;
+      product<T>(rows, row / lanes<T>, end - k, a + k, depth_, 1, b + k * row, row, nullptr, onto_c || i > 0, c, c_row);
+    }
   }
 
  private:
