@@ -50,6 +50,9 @@ inline void product_rows(int64_t vectors, int64_t depth, const T* a, int64_t a_s
     product_tile<T, rows, count>(depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
     vectors -= count, b += count * lanes<T>, c += count * lanes<T>;
   };
+  // One or two rows have too few chains in a tile of two to keep the multipliers busy.
+  if constexpr (rows <= 2)
+    while (vectors >= 4) tile.template operator()<4>();
   // Four vectors are two and two rather than three and one: a tile of one vector waits for its loads.
   while (vectors > 4 || vectors == tile_vectors) tile.template operator()<tile_vectors>();
   while (vectors >= 2) tile.template operator()<2>();

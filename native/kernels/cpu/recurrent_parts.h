@@ -51,11 +51,16 @@ class UnitWeight {
       : units_(columns, gates), depth_(depth), packed_(units_.vectors() * lanes<T> * gates * depth) {
     const int64_t grain = 1 + (1 << 14) / (1 + depth * gates * lanes<T>);
     parallel_for(units_.count(), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; u++) {
-        for (int g = 0; g < gates; g++) {
-          const int64_t column = g * columns + units_.first_column(u);
-          T* to = packed_.get() + units_.first_column(u) * gates * depth + g * units_.width(u);
-          pack_gate(from + column * column_step, depth_step, column_step, units_.columns_of(u), to, units_.row(u));
+      // Where a row of the weight lies along the columns, rows one after the other, as they lie in memory.
+      const int64_t together = column_step == 1 ? 16 : depth;
+      for (int64_t k = 0; k < depth; k += together) {
+        const int64_t count = depth - k < together ? depth - k : together;
+        for (int64_t u = begin; u < end; u++) {
+          for (int g = 0; g < gates; g++) {
+            const T* at = from + k * depth_step + (g * columns + units_.first_column(u)) * column_step;
+            T* to = packed_.get() + units_.first_column(u) * gates * depth + k * units_.row(u) + g * units_.width(u);
+            pack_gate(at, count, depth_step, column_step, units_.columns_of(u), to, units_.row(u));
+          }
         }
       }
     });
@@ -75,14 +80,15 @@ class UnitWeight {
   }
 
  private:
-  void pack_gate(const T* from, int64_t depth_step, int64_t column_step, int64_t columns, T* to, int64_t row) const {
+  static void pack_gate(const T* from, int64_t depth, int64_t depth_step, int64_t column_step, int64_t columns, T* to,
+                        int64_t row) {
     for (int64_t j = 0; j < columns; j += lanes<T>) {
       const int64_t count = columns - j < lanes<T> ? columns - j : lanes<T>;
       if (column_step != 1) {
-        pack_columns(from + j * column_step, column_step, count, depth_, to + j, row);
+        pack_columns(from + j * column_step, column_step, count, depth, to + j, row);
         continue;
       }
-      for (int64_t k = 0; k < depth_; k++) {
+      for (int64_t k = 0; k < depth; k++) {
         const T* at = from + k * depth_step + j;
         store(to + k * row + j, count == lanes<T> ? load(at) : load_part(at, int(count), T(0)));
       }
