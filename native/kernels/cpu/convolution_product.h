@@ -42,21 +42,18 @@ class GatheredProduct {
     const int64_t tiles = (span_ + panel_columns<T> - 1) / panel_columns<T>;
     tile_ = ((span_ + tiles - 1) / tiles + lanes<T> - 1) / lanes<T> * lanes<T>;
     tiles_ = (span_ + tile_ - 1) / tile_;
-    // Few tiles: threads share a tile's rows, at the price of packing its panel more than once.
+    // Few tiles: threads share a tile's rows.
     const int64_t items = spans_ * tiles_ * groups_, wanted = 2 * static_cast<int64_t>(num_threads());
     const int64_t parts = items >= wanted ? 1 : (wanted + items - 1) / items;
     part_rows_ = ((rows_ + parts - 1) / parts + tile_rows - 1) / tile_rows * tile_rows;
     row_parts_ = (rows_ + part_rows_ - 1) / part_rows_;
   }
 
-  void run() {
-    const int64_t work = part_rows_ * tile_ * (depth_ + 1);
-    const int64_t grain = work ? (int64_t{1} << 16) / work + 1 : 1;
-    parallel_for(spans_ * tiles_ * groups_ * row_parts_, grain, [this](int64_t begin, int64_t end) {
-      Scratch<T> panel(block_depth_ * panel_stride<T>);
-      Scratch<T> result(part_rows_ * panel_columns<T>);
-      for (int64_t item = begin; item < end; item++) compute(item, panel.get(), result.get());
-    });
+  void run() const {
+    if (row_parts_ > 1)
+      run_by_rows();
+    else
+      run_by_tiles();
   }
 
  private:
@@ -69,38 +66,114 @@ class GatheredProduct {
       gather_.source[axis] = gather_.points[axis] = target_.size[axis] = axis == 2 ? points : 1;
   }
 
-  void compute(int64_t item, T* panel, T* result) const {
-    const int64_t part = item % row_parts_, group = item / row_parts_ % groups_;
-    const int64_t tile = item / (row_parts_ * groups_) % tiles_, span = item / (row_parts_ * groups_ * tiles_);
-    const int64_t begin = tile * tile_, columns = begin + tile_ < span_ ? tile_ : span_ - begin;
-    const int64_t first_row = part * part_rows_;
-    const int64_t rows = first_row + part_rows_ < rows_ ? part_rows_ : rows_ - first_row;
-    const int64_t vectors = (columns + lanes<T> - 1) / lanes<T>;
-    const int64_t first_channel = group * group_channels_, target_channel = group * rows_ + first_row;
+  /// Rows of a panel.
+  struct PanelRows {
+    const T* data;
+    int64_t stride;
+  };
 
-    // Whole vectors of one image go straight to and, for a 1x1 kernel, straight from memory.
-    const bool aligned = spans_ == gather_.batch && span_ == gather_.point_count() && columns % lanes<T> == 0;
-    const bool in_place = aligned && contiguous_, unpacked = aligned && gather_.is_identity() && depth_ <= deepest;
+  /// Some points of a span, and a group of channels.
+  struct Tile {
+    int64_t span, begin, columns, group;
+    bool in_place, unpacked;  // whole vectors of one image go straight to and, for a 1x1 kernel, straight from memory
     PointRuns runs;
-    if (!in_place || !unpacked) split_into_runs(gather_.points, span * span_ + begin, columns, runs);
+  };
 
-    T* c = in_place ? to_ + (span * target_.channels + target_channel) * span_ + begin : result;
-    const int64_t c_stride = in_place ? span_ : panel_columns<T>;
+  void find(int64_t item, Tile& tile) const {
+    tile.group = item % groups_;
+    tile.begin = item / groups_ % tiles_ * tile_, tile.span = item / (groups_ * tiles_);
+    tile.columns = tile.begin + tile_ < span_ ? tile_ : span_ - tile.begin;
+    const bool aligned = spans_ == gather_.batch && span_ == gather_.point_count() && tile.columns % lanes<T> == 0;
+    tile.in_place = aligned && contiguous_, tile.unpacked = aligned && gather_.is_identity() && depth_ <= deepest;
+    if (!tile.in_place || !tile.unpacked)
+      split_into_runs(gather_.points, tile.span * span_ + tile.begin, tile.columns, tile.runs);
+  }
+
+  void pack(const Tile& tile, int64_t begin, int64_t end, T* panel, int64_t stride) const {
+    pack_panel(gather_, tile.runs, tile.columns, tile.group * group_channels_, begin, end, source_, panel, stride);
+  }
+
+  void run_by_tiles() const {
+    const int64_t work = rows_ * tile_ * (depth_ + 1);
+    const int64_t grain = work ? (int64_t{1} << 16) / work + 1 : 1;
+    parallel_for(spans_ * tiles_ * groups_, grain, [this](int64_t begin, int64_t end) {
+      Scratch<T> panel(block_depth_ * panel_stride<T>), result(rows_ * panel_columns<T>);
+      Tile tile;
+      for (int64_t item = begin; item < end; item++) {
+        find(item, tile);
+        multiply(tile, 0, rows_, result.get(), [&](int64_t k, int64_t depth) {
+          if (!tile.unpacked) pack(tile, k, k + depth, panel.get(), panel_stride<T>);
+          return PanelRows{panel.get(), panel_stride<T>};
+        });
+      }
+    });
+  }
+
+  /// The panel of a tile is packed as a whole by all threads before they share its rows.
+  void run_by_rows() const {
+    const int64_t stride = tile_ + 64 / sizeof(T);
+    Scratch<T> panel(depth_ * stride);
+    Tile tile;
+    for (int64_t item = 0; item < spans_ * tiles_ * groups_; item++) {
+      find(item, tile);
+      if (!tile.unpacked)
+        parallel_for(depth_, 1 + (1 << 14) / tile_,
+                     [&](int64_t begin, int64_t end) { pack(tile, begin, end, panel.get() + begin * stride, stride); });
+      const int64_t work = part_rows_ * tile_ * (depth_ + 1);
+      parallel_for(row_parts_, work ? (int64_t{1} << 16) / work + 1 : 1, [&](int64_t begin, int64_t end) {
+        Scratch<T> result(part_rows_ * panel_columns<T>);
+        for (int64_t first = begin * part_rows_; first < end * part_rows_ && first < rows_; first += part_rows_)
+          multiply(tile, first, first + part_rows_ < rows_ ? part_rows_ : rows_ - first, result.get(),
+                   [&](int64_t k, int64_t) { return PanelRows{panel.get() + k * stride, stride}; });
+      });
+    }
+  }
+
+  /// Rows [first, first + rows) of a tile; panel(k, depth) is where rows [k, k + depth) of the panel are.
+  template <class Panel>
+  void multiply(const Tile& tile, int64_t first, int64_t rows, T* result, Panel panel) const {
+    const int64_t target_channel = tile.group * rows_ + first;
+    T* c = tile.in_place ? to_ + (tile.span * target_.channels + target_channel) * span_ + tile.begin : result;
+    const int64_t c_stride = tile.in_place ? span_ : panel_columns<T>;
     const T* a = weight_ + target_channel * depth_;
     const T* bias = bias_ ? bias_ + target_channel : nullptr;
+    // One point more than whole vectors (7 x 7 points) is not worth a vector of its own.
+    const bool one_more = tile.columns > lanes<T> && tile.columns % lanes<T> == 1;
+    const int64_t vectors = one_more ? tile.columns / lanes<T> : (tile.columns + lanes<T> - 1) / lanes<T>;
     int64_t k = 0;
     do {  // once even if there is nothing to sum: the result is then the bias
       const int64_t depth = k + block_depth_ < depth_ ? block_depth_ : depth_ - k;
-      if (unpacked) {
-        const T* b = source_ + (span * gather_.channels + first_channel + k) * span_ + begin;
-        product(rows, vectors, depth, a + k, depth_, 1, b, span_, bias, k > 0, c, c_stride);
-      } else {
-        pack_panel(gather_, runs, columns, first_channel, k, k + depth, source_, panel, panel_stride<T>);
-        product(rows, vectors, depth, a + k, depth_, 1, panel, panel_stride<T>, bias, k > 0, c, c_stride);
+      PanelRows b = panel(k, depth);
+      if (tile.unpacked)
+        b = {source_ + (tile.span * gather_.channels + tile.group * group_channels_ + k) * span_ + tile.begin, span_};
+      product(rows, vectors, depth, a + k, depth_, 1, b.data, b.stride, bias, k > 0, c, c_stride);
+      if (one_more) {
+        const int64_t column = tile.columns - 1;
+        product_with_column(rows, depth, a + k, b.data + column, b.stride, bias, k > 0, c + column, c_stride);
       }
       k += depth;
     } while (k < depth_);
-    if (!in_place) scatter(runs, target_channel, rows, result);
+    if (!tile.in_place) scatter(tile.runs, target_channel, rows, result);
+  }
+
+  /// As product(), for one column: a vector holds partial sums of a dot product.
+  void product_with_column(int64_t rows, int64_t depth, const T* a, const T* b, int64_t b_stride, const T* bias,
+                           bool accumulate, T* c, int64_t c_stride) const {
+    T column[deepest], sums[dot_rows * lanes<T>];
+    for (int64_t k = 0; k < depth; k++) column[k] = b[k * b_stride];
+    const int64_t whole = depth / lanes<T> * lanes<T>;
+    for (int64_t first = 0; first < rows; first += dot_rows) {
+      const int64_t count = first + dot_rows < rows ? dot_rows : rows - first;
+      fill_zeros(sums, 0, count * lanes<T>);
+      dot_product(count, 1, whole / lanes<T>, a + first * depth_, depth_, static_cast<const T*>(column), 0, sums,
+                  lanes<T>);
+      for (int64_t r = 0; r < count; r++) {
+        T sum = sum_of(sums + r * lanes<T>, lanes<T>);
+        for (int64_t k = whole; k < depth; k++) sum += a[(first + r) * depth_ + k] * column[k];
+        T& result = c[(first + r) * c_stride];
+        result = (accumulate ? result : bias ? bias[first + r] : T(0)) + sum;
+      }
+    }
   }
 
   void scatter(const PointRuns& runs, int64_t first_channel, int64_t rows, const T* result) const {
