@@ -30,12 +30,6 @@ struct Convolution {
   const float *images, *bias;
   float* y;
   int64_t height, width;
-
-  /// All channels of strip `strip` to points [36][tiles, channels in].
-  void transform(int64_t strip, int64_t channel, const StripRows& rows, float* points, int64_t point_step) const {
-    transform_strip<winograd_inputs, winograd::from_input>(tiling, images, kernel.in, channel, strip, rows,
-                                                           {points + channel, point_step, kernel.in});
-  }
 };
 
 /// How many strips make a piece: enough rows for the products, few enough for the cache, and as much for each thread.
@@ -69,8 +63,8 @@ void convolve_by_strips(const Convolution& job) {
       const int64_t first = piece * together, last = smaller_of(first + together, t.strips());
       const int64_t tiles = (last - first) * t.columns, before = first * t.columns;
       const int64_t in_point = point_distance(tiles * k.in), out_point = point_distance(tiles * k.out);
-      for (int64_t strip = first; strip < last; strip++)
-        for (int64_t c = 0; c < k.in; c += L) job.transform(strip, c, rows, input.get() - before * k.in, in_point);
+      transform_strips<winograd_inputs, winograd::from_input>(t, job.images, k.in, first, last, rows,
+                                                              {input.get() - before * k.in, in_point, k.in});
       for (int p = 0; p < winograd_points; p++)
         multiply_packed_product({tiles,
                                  k.out,
@@ -97,9 +91,13 @@ void convolve_by_channels(const Convolution& job) {
   const KernelView& k = job.kernel;
   const int64_t tiles = t.tiles(), in_point = point_distance(tiles * k.in), vectors = k.in / L;
   Scratch<float> input(winograd_points * in_point);
-  parallel_for(t.strips() * vectors, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(vectors * t.strips(), 1, [&](int64_t begin, int64_t end) {
     const StripRows rows(t);
-    for (int64_t i = begin; i < end; i++) job.transform(i / vectors, i % vectors * L, rows, input.get(), in_point);
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t c = i / t.strips() * L, strip = i % t.strips();
+      transform_strip<winograd_inputs, winograd::from_input>(
+          t, job.images, k.in, c, strip, i > begin && strip % t.rows != 0, rows, {input.get() + c, in_point, k.in});
+    }
   });
 
   const int64_t depths = ceil_div(k.in * winograd_points * kernel_columns, block_elements),

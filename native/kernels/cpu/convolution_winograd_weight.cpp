@@ -29,10 +29,9 @@ class TransformedTiles {
     point_ = point_distance(tiles_ * channels_);
   }
   template <int taps, auto transform>
-  void add(const Tiling& t, const float* images, int64_t strip, const StripRows& rows) {
-    for (int64_t c = 0; c < channels_; c += L)
-      transform_strip<taps, transform>(t, images, channels_, c, strip, rows,
-                                       {points_.get() + c - before_ * channels_, point_, channels_});
+  void add(const Tiling& t, const float* images, int64_t first, int64_t last, const StripRows& rows) {
+    transform_strips<taps, transform>(t, images, channels_, first, last, rows,
+                                      {points_.get() - before_ * channels_, point_, channels_});
   }
   int64_t tiles() const { return tiles_; }
   const float* point(int p) const { return points_.get() + p * point_; }
@@ -53,10 +52,8 @@ struct WeightGradient {
     output.begin(outputs, first, last);
     parallel_for(last - first, 1, [&](int64_t begin, int64_t end) {
       const StripRows rows(inputs);
-      for (int64_t strip = first + begin; strip < first + end; strip++) {
-        input.add<winograd_inputs, winograd::from_input>(inputs, x, strip, rows);
-        output.add<winograd_outputs, winograd::from_output>(outputs, gy, strip, rows);
-      }
+      input.add<winograd_inputs, winograd::from_input>(inputs, x, first + begin, first + end, rows);
+      output.add<winograd_outputs, winograd::from_output>(outputs, gy, first + begin, first + end, rows);
     });
   }
   /// The kernels of `rows` channels out from the gradients of their points, [36][rows, channels in].

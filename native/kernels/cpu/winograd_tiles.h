@@ -84,19 +84,25 @@ class StripRows {
 };
 
 /// The transformed tiles of a strip, for one vector of channels. `transform` turns the `taps` rows and columns under a
-/// tile into 6.
+/// tile into 6. `follows` says that `rows` hold the strip above: tiles overlap by what two strips share.
 template <int taps, auto transform>
 void transform_strip(const Tiling& t, const float* images, int64_t channels, int64_t channel, int64_t strip,
-                     const StripRows& rows, const PointsOfTiles<float>& to) {
+                     bool follows, const StripRows& rows, const PointsOfTiles<float>& to) {
   using V = WinogradVector;
+  constexpr int shared = taps - winograd_outputs;
   const int64_t padding = t.padding;
   const int64_t image = strip / t.rows, top = strip % t.rows * winograd_outputs - padding;
-  const int64_t across = t.columns * winograd_outputs + taps - winograd_outputs, plane = t.height * t.width;
+  const int64_t across = t.columns * winograd_outputs + shared, plane = t.height * t.width;
   const float* from = images + (image * channels + channel) * plane;
   for (int r = 0; r < taps; r++) {
     const int64_t y = top + r;
     const bool inside = y >= 0 && y < t.height;
     V* pixels = rows.pixels(r);
+    if (follows && r < shared) {
+      const V* above = rows.pixels(winograd_outputs + r);
+      for (int64_t x = 0; x < across; x++) pixels[x] = above[x];
+      continue;
+    }
     for (int64_t x = 0; x < across; x++)
       if (!inside || x < padding || x >= t.width + padding) pixels[x] = V{};
     if (!inside) continue;
@@ -114,6 +120,16 @@ void transform_strip(const Tiling& t, const float* images, int64_t channels, int
       for (int c = 0; c < winograd_inputs; c++, point += to.point_step) store(point, points[c]);
     }
   }
+}
+
+/// The strips [first, last), each with all channels.
+template <int taps, auto transform>
+void transform_strips(const Tiling& t, const float* images, int64_t channels, int64_t first, int64_t last,
+                      const StripRows& rows, const PointsOfTiles<float>& to) {
+  for (int64_t c = 0; c < channels; c += lanes<float>)
+    for (int64_t strip = first; strip < last; strip++)
+      transform_strip<taps, transform>(t, images, channels, c, strip, strip > first && strip % t.rows != 0, rows,
+                                       {to.data + c, to.point_step, to.tile_step});
 }
 
 /// The results of a strip, for one vector of channels, added to its bias.
