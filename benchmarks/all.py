@@ -34,7 +34,15 @@ MARKS = ("<!-- figures: printed by `python benchmarks/all.py --markdown` -->", "
 TITLES = {TORCH: "PyTorch", CHANNELS_LAST: "channels_last", COMPILED: "compiled", JAX: "JAX"}
 
 # What is wanted of a ratio. A model that is not named here must not be slower than PyTorch, nor need more memory.
-MODELS_WANTED: dict[tuple[str, str], float] = {}
+MODELS_WANTED: dict[tuple[str, str], float] = {
+    ("mlp", "train"): 5.0, ("mlp", "infer"): 3.0,
+    ("cnn", "train"): 4.0, ("cnn", "infer"): 2.0,
+    ("resnet18", "train"): 2.0, ("resnet18", "infer"): 2.0, ("resnet18_1", "infer"): 2.0,
+    ("mobilenet", "train"): 2.0,
+    ("gpt", "train"): 2.2, ("gpt", "infer"): 2.2,
+    ("lstm", "train"): 2.5, ("gru", "train"): 2.5, ("encoder", "train"): 2.0, ("unet", "train"): 2.0,
+    **{(name, "memory"): 1 / 0.7 for name in MODELS},
+}  # fmt: skip
 OVERHEAD_WANTED = {"add": 3.0, "add_grad": 2.8, "chain": 4.0, "module_call": 3.0}
 IMPORT_SECONDS, IMPORT_BYTES = 0.12, 60e6
 
