@@ -35,7 +35,7 @@ def test_neighbours_that_were_released_make_room_for_a_larger_tensor() -> None:
     tensors = [of_megabytes(8) for _ in range(8)]
     del tensors[::2], tensors
     larger = of_megabytes(64)
-    assert stats("reserved") == reserved
+    assert stats("reserved") <= reserved
     assert larger.numel() == 64 * MEGABYTE
 
 
@@ -44,7 +44,7 @@ def test_a_larger_tensor_that_was_released_makes_room_for_several() -> None:
     reserved = stats("reserved")
     del larger
     tensors = [of_megabytes(3) for _ in range(21)]
-    assert stats("reserved") == reserved
+    assert stats("reserved") <= reserved
     addresses = sorted(tensor.data_ptr() for tensor in tensors)
     assert all(later - earlier >= 3 * MEGABYTE for earlier, later in itertools.pairwise(addresses))
 
@@ -73,7 +73,7 @@ def test_a_repeated_program_reserves_nothing_new() -> None:
     reserved = stats("reserved")
     for _ in range(5):
         step()
-    assert stats("reserved") == reserved
+    assert stats("reserved") <= reserved
 
 
 def test_tensors_of_random_sizes_and_lifetimes_do_not_overlap() -> None:
