@@ -82,7 +82,7 @@ bool any_needs_gradient(const Tensor& a, const Tensor& b, const Tensor& c) {
 }  // namespace
 
 Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
-                          const Dims& y_sizes) {
+                          const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>* epilogue) {
   Dtype dtype = x.dtype(), compute = compute_dtype(dtype);
   if (is_complex(dtype)) refuse_complex();
   Tensor y;
@@ -96,8 +96,11 @@ Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, 
     else if (y.numel() > 0)
       with_kernels(compute, [&](const auto& kernels, auto type) {
         using T = decltype(type);
-        launch({{&px, &pw}, {&y}}, work(y_sizes, w.sizes()),
-               [&] { kernels.forward(shape, px.data<T>(), pw.data<T>(), pointer<T>(pb), y.data<T>()); });
+        launch({{&px, &pw}, {&y}}, work(y_sizes, w.sizes()), [&] {
+          const kernel::ConvolutionEpilogue<T>* after = nullptr;
+          if constexpr (std::is_same_v<T, float>) after = epilogue;
+          kernels.forward(shape, px.data<T>(), pw.data<T>(), pointer<T>(pb), y.data<T>(), after);
+        });
       });
     y = to_dtype(y, dtype);
   }

@@ -16,9 +16,10 @@ struct ConvolutionGeometry {
 // other two, so that derivatives of every order exist. x [batch, channels_in, ...], w [channels_out, channels_in /
 // groups, ...], y [batch, channels_out, ...].
 
-/// y of the sizes given: what a tap reaches outside of x counts as zero.
+/// y of the sizes given: what a tap reaches outside of x counts as zero. With an epilogue x is float32 and nothing is
+/// recorded.
 Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
-                          const Dims& y_sizes);
+                          const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>* epilogue = nullptr);
 /// The gradient of x, or the output of a transposed convolution of gy.
 Tensor convolution_input(const Tensor& gy, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
                          const Dims& x_sizes);

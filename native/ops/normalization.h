@@ -30,6 +30,15 @@ void check_parameter_dtype(const Tensor& input, const Tensor& parameter, const c
 /// Raises NotImplementedError on anything but floating dtypes.
 void check_floating(const Tensor& input, const char* operation);
 
+/// Batch norm in evaluation as y = x * scale + shift, [channels] each.
+struct BatchNormAffine {
+  Tensor scale, shift;
+};
+/// The very numbers that batch_norm multiplies and adds, of float32 tensors. Raises on others, and on any that does not
+/// hold one value for each channel; weight and bias may be undefined.
+BatchNormAffine batch_norm_affine(int64_t channels, const Tensor& weight, const Tensor& bias,
+                                  const Tensor& running_mean, const Tensor& running_var, double eps);
+
 /// What a normalization is in terms of tensor operations.
 struct NormalizationPlan {
   Dims view;             // what the input is seen as

@@ -211,6 +211,24 @@ Tensor group_norm_cudnn(const Tensor& input, int64_t groups, const Tensor& weigh
 
 }  // namespace
 
+BatchNormAffine batch_norm_affine(int64_t channels, const Tensor& weight, const Tensor& bias,
+                                  const Tensor& running_mean, const Tensor& running_var, double eps) {
+  for (const Tensor* each : {&running_mean, &running_var, &weight, &bias})
+    if (each->defined() ? each->numel() != channels || each->dtype() != Dtype::F32
+                        : each == &running_mean || each == &running_var)
+      runtime_error("batch_norm: expected float32 tensors of ", channels, " elements, one for each channel");
+  Tensor w = kernel_operand(weight, Dtype::F32), b = kernel_operand(bias, Dtype::F32);
+  Tensor mean = kernel_operand(running_mean, Dtype::F32), variance = kernel_operand(running_var, Dtype::F32);
+  Tensor rstd = empty({channels}, Dtype::F32), scale = empty({channels}, Dtype::F32),
+         shift = empty({channels}, Dtype::F32);
+  launch({{&w, &b, &mean, &variance}, {&rstd, &scale, &shift}}, 4 * channels, [&] {
+    invert_deviations(variance.data<float>(), eps, channels, rstd.data<float>());
+    normalizations<float>().batch_norm_affine(channels, mean.data<float>(), rstd.data<float>(), pointer<float>(w),
+                                              pointer<float>(b), scale.data<float>(), shift.data<float>());
+  });
+  return {scale, shift};
+}
+
 void register_normalization_channel(Registry& r) {
   r.add(
       "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "

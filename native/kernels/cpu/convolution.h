@@ -14,10 +14,19 @@ struct ConvolutionShape {
   int64_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
 };
 
+/// What is done to the results of a convolution while they are in the cache: y = min(max(y * scale[channel] +
+/// shift[channel], low), high); a NaN stays.
+template <class T>
+struct ConvolutionEpilogue {
+  const T *scale, *shift;  // [channels_out], or both null: the limits alone
+  T low, high;
+};
+
 template <class T>
 struct ConvolutionFunctions {
-  /// y = x * w + bias. `bias` may be null.
-  void (*forward)(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+  /// y = x * w + bias, then the epilogue. `bias` and `epilogue` may be null.
+  void (*forward)(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y,
+                  const ConvolutionEpilogue<T>* epilogue);
   /// gx = the transpose of `forward` applied to gy. With `bias` [channels_in] (null for a gradient) this is the forward
   /// of a transposed convolution, whose input is gy, whose weight is w, and whose output is gx.
   void (*backward_input)(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);

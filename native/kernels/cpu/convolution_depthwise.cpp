@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_depthwise_rows.h"
+#include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/normalization_lanes.h"
@@ -106,7 +107,8 @@ void rows_backward_input(const ConvolutionShape& s, const T* gy, const T* w, con
 }  // namespace
 
 template <class T>
-void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y) {
+void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y,
+                       const ConvolutionEpilogue<T>* epilogue) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output);
   if (by_rows(s, [&]<int size, int step>() {
@@ -115,6 +117,7 @@ void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const 
           for (int64_t i = begin; i < end; i++) {
             const int64_t channel = i % s.channels_out;
             rows.product(x + i / copies * in, w + channel * taps, bias ? bias[channel] : T(0), y + i * out);
+            apply_epilogue(epilogue, channel, out, y + i * out);
           }
         });
       }))
@@ -132,6 +135,7 @@ void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const 
         const int64_t channel = i % s.channels_in * copies + copy;
         frame_product(frame, taps, offsets.get(), w + channel * taps, bias ? bias[channel] : T(0), plane.get(),
                       y + (i * copies + copy) * out, strides);
+        apply_epilogue(epilogue, channel, out, y + (i * copies + copy) * out);
       }
     }
   });
@@ -218,7 +222,8 @@ void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* g
 }
 
 #define ONDOL_INSTANTIATE(T)                                                                         \
-  template void depthwise_forward(const ConvolutionShape&, const T*, const T*, const T*, T*);        \
+  template void depthwise_forward(const ConvolutionShape&, const T*, const T*, const T*, T*,         \
+                                  const ConvolutionEpilogue<T>*);                                    \
   template void depthwise_backward_input(const ConvolutionShape&, const T*, const T*, const T*, T*); \
   template void depthwise_backward_weight(const ConvolutionShape&, const T*, const T*, T*);
 ONDOL_INSTANTIATE(float)

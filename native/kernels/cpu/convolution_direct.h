@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/parallel.h"
+#include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_product.h"
 #include "kernels/cpu/math.h"
@@ -58,13 +59,14 @@ template <class T>
 class DirectProduct {
  public:
   DirectProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                const T* weight, const T* bias, T* to)
+                const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
       : gather_(gather),
         target_(target),
         source_(gather, groups, source),
         weight_(weight),
         bias_(bias),
         to_(to),
+        epilogue_(epilogue),
         groups_(groups),
         rows_(target.channels / groups),
         depth_(gather.channels / groups * gather.taps),
@@ -130,6 +132,14 @@ class DirectProduct {
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
       }
     }
+    if (epilogue_) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++) {
+        const Finish<T, T> finish = finish_of_channel(*epilogue_, channel + r);
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) sum[r][v] = finish(sum[r][v]);
+      }
+    }
     for (int v = 0; v < vectors; v++) {
       const Point p = point_of(first + v);
 #pragma GCC unroll 8
@@ -156,17 +166,18 @@ class DirectProduct {
   PaddedSource<T> source_;
   const T *weight_, *bias_;
   T* to_;
+  const ConvolutionEpilogue<T>* epilogue_;
   int64_t groups_, rows_, depth_, row_vectors_;
 };
 
 /// The product of a gathered source with a weight, whichever way is faster.
 template <class T>
 void gathered_product(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                      const T* weight, const T* bias, T* to) {
+                      const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
   if (reads_directly<T>(gather, target.channels / groups))
-    DirectProduct<T>(gather, target, groups, source, weight, bias, to).run();
+    DirectProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
   else
-    GatheredProduct<T>(gather, target, groups, source, weight, bias, to).run();
+    GatheredProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

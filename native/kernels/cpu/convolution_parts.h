@@ -9,7 +9,8 @@ namespace ondol::kernel::ONDOL_LEVEL {
 // The parts of the convolution family, one file each; instantiated there for float and double.
 
 template <class T>
-void convolution_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+void convolution_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y,
+                         const ConvolutionEpilogue<T>* epilogue);
 template <class T>
 void convolution_backward_input(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
 template <class T>
@@ -17,7 +18,8 @@ void convolution_backward_weight(const ConvolutionShape&, const T* x, const T* g
 
 /// The same for one input channel per group, where there is no matrix product to speak of.
 template <class T>
-void depthwise_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y);
+void depthwise_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y,
+                       const ConvolutionEpilogue<T>* epilogue);
 template <class T>
 void depthwise_backward_input(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
 template <class T>
@@ -27,7 +29,8 @@ void depthwise_backward_weight(const ConvolutionShape&, const T* x, const T* gy,
 /// which make up for the transform of the kernel.
 inline constexpr int64_t winograd_least_tiles = 8, winograd_least_tiles_of_weight = 4;
 bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles = winograd_least_tiles);
-void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y);
+void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y,
+                      const ConvolutionEpilogue<float>* epilogue);
 void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
 void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);
 

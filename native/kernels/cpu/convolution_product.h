@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/parallel.h"
+#include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_gather.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/scratch.h"
@@ -22,8 +23,8 @@ template <class T>
 class GatheredProduct {
  public:
   GatheredProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                  const T* weight, const T* bias, T* to)
-      : gather_(gather), target_(target), source_(source), weight_(weight), bias_(bias), to_(to) {
+                  const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
+      : gather_(gather), target_(target), source_(source), weight_(weight), bias_(bias), to_(to), epilogue_(epilogue) {
     rows_ = target.channels / groups;
     group_channels_ = gather.channels / groups;
     depth_ = group_channels_ * gather.taps;
@@ -57,7 +58,9 @@ class GatheredProduct {
   }
 
  private:
-  static constexpr int64_t deepest = 512;
+  // An element is a sum of chains as long as a block is deep. Planes are read in place up to a depth of whose rows the
+  // processor keeps the pages in mind.
+  static constexpr int64_t deepest = 256, deepest_unpacked = 512;
 
   /// Takes a plane as one row: it is then copied in few long runs, not in one for each of its rows.
   void flatten() {
@@ -84,7 +87,8 @@ class GatheredProduct {
     tile.begin = item / groups_ % tiles_ * tile_, tile.span = item / (groups_ * tiles_);
     tile.columns = tile.begin + tile_ < span_ ? tile_ : span_ - tile.begin;
     const bool aligned = spans_ == gather_.batch && span_ == gather_.point_count() && tile.columns % lanes<T> == 0;
-    tile.in_place = aligned && contiguous_, tile.unpacked = aligned && gather_.is_identity() && depth_ <= deepest;
+    tile.in_place = aligned && contiguous_;
+    tile.unpacked = aligned && gather_.is_identity() && depth_ <= deepest_unpacked;
     if (!tile.in_place || !tile.unpacked)
       split_into_runs(gather_.points, tile.span * span_ + tile.begin, tile.columns, tile.runs);
   }
@@ -153,6 +157,8 @@ class GatheredProduct {
       }
       k += depth;
     } while (k < depth_);
+    for (int64_t r = 0; epilogue_ && r < rows; r++)
+      apply_epilogue(epilogue_, target_channel + r, tile.columns, c + r * c_stride);
     if (!tile.in_place) scatter(tile.runs, target_channel, rows, result);
   }
 
@@ -199,6 +205,7 @@ class GatheredProduct {
   ProductTarget target_;
   const T *source_, *weight_, *bias_;
   T* to_;
+  const ConvolutionEpilogue<T>* epilogue_;
   int64_t groups_, group_channels_, rows_, depth_, block_depth_;
   int64_t span_, spans_, tile_, tiles_, part_rows_, row_parts_;
   bool contiguous_;

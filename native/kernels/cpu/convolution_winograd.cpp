@@ -30,6 +30,7 @@ struct Convolution {
   const float *images, *bias;
   float* y;
   int64_t height, width;
+  const ConvolutionEpilogue<float>* epilogue;
 };
 
 /// How many strips make a piece: enough rows for the products, few enough for the cache, and as much for each thread.
@@ -79,7 +80,7 @@ void convolve_by_strips(const Convolution& job) {
       for (int64_t strip = first; strip < last; strip++)
         for (int64_t c = 0; c < k.out; c += L)
           untransform_strip(t, {output.get() + c - before * k.out, out_point, k.out}, k.out, c, strip, job.bias, rows,
-                            job.y, job.height, job.width);
+                            job.y, job.height, job.width, job.epilogue);
     }
   });
 }
@@ -121,7 +122,7 @@ void convolve_by_channels(const Convolution& job) {
       for (int64_t strip = 0; strip < t.strips(); strip++)
         for (int64_t c = 0; c < columns; c += L)
           untransform_strip(t, {output.get() + c, out_point, columns}, k.out, first + c, strip, job.bias, rows, job.y,
-                            job.height, job.width);
+                            job.height, job.width, job.epilogue);
     }
   });
 }
@@ -152,15 +153,16 @@ bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles) {
   return s.channels_in >= 32 && s.channels_out >= 32 && t.tiles() >= least_tiles && used * 10 >= covered * 6;
 }
 
-void winograd_forward(const ConvolutionShape& s, const float* x, const float* w, const float* bias, float* y) {
+void winograd_forward(const ConvolutionShape& s, const float* x, const float* w, const float* bias, float* y,
+                      const ConvolutionEpilogue<float>* epilogue) {
   const KernelView kernel{w, s.channels_in, s.channels_out, winograd_taps, winograd_taps * s.channels_in, false};
-  convolve({tiling_of(s), kernel, x, bias, y, s.output[1], s.output[2]});
+  convolve({tiling_of(s), kernel, x, bias, y, s.output[1], s.output[2], epilogue});
 }
 
 void winograd_backward_input(const ConvolutionShape& s, const float* gy, const float* w, const float* bias, float* gx) {
   const Tiling t{s.batch, s.output[1], s.output[2], 2 - s.padding[1], tiles_along(s.input[1]), tiles_along(s.input[2])};
   const KernelView kernel{w, s.channels_out, s.channels_in, winograd_taps * s.channels_in, winograd_taps, true};
-  convolve({t, kernel, gy, bias, gx, s.input[1], s.input[2]});
+  convolve({t, kernel, gy, bias, gx, s.input[1], s.input[2], nullptr});
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

@@ -32,6 +32,9 @@ struct NormalizationFunctions {
   /// y = (x - mean) * rstd * weight + bias, all of [channels]. y may be x.
   void (*batch_norm_apply)(int64_t batch, int64_t channels, int64_t spatial, const T* x, const T* mean, const T* rstd,
                            const T* weight, const T* bias, T* y);
+  /// That as y = x * scale + shift, for whoever applies it: the same numbers.
+  void (*batch_norm_affine)(int64_t channels, const T* mean, const T* rstd, const T* weight, const T* bias, T* scale,
+                            T* shift);
   /// `training`: mean and rstd are functions of x and gx contains the derivative through them; otherwise they are
   /// constants.
   void (*batch_norm_backward)(int64_t batch, int64_t channels, int64_t spatial, bool training, const T* gy, const T* x,

@@ -53,6 +53,15 @@ struct Affine {
 };
 
 template <class T>
+void batch_norm_affine(int64_t channels, const T* mean, const T* rstd, const T* weight, const T* bias, T* scale,
+                       T* shift) {
+  for (int64_t c = 0; c < channels; c++) {
+    const Affine<T> affine(c, mean, rstd, weight, bias);
+    scale[c] = affine.scale, shift[c] = affine.shift;
+  }
+}
+
+template <class T>
 void batch_norm_apply(int64_t batch, int64_t channels, int64_t spatial, const T* x, const T* mean, const T* rstd,
                       const T* weight, const T* bias, T* y) {
   if (spatial > 1) {
@@ -63,10 +72,7 @@ void batch_norm_apply(int64_t batch, int64_t channels, int64_t spatial, const T*
     return;
   }
   Scratch<T> scales(channels), shifts(channels);
-  for (int64_t c = 0; c < channels; c++) {
-    const Affine<T> affine(c, mean, rstd, weight, bias);
-    scales.get()[c] = affine.scale, shifts.get()[c] = affine.shift;
-  }
+  batch_norm_affine(channels, mean, rstd, weight, bias, scales.get(), shifts.get());
   parallel_for(batch, row_grain(channels), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       for_each_vector<T>(channels, [&](int64_t c, auto part) {
@@ -181,6 +187,7 @@ template <class T>
 void fill_batch_normalization(NormalizationFunctions<T>& functions) {
   functions.batch_norm_train = batch_norm_train<T>;
   functions.batch_norm_apply = batch_norm_apply<T>;
+  functions.batch_norm_affine = batch_norm_affine<T>;
   functions.batch_norm_backward = batch_norm_backward<T>;
 }
 

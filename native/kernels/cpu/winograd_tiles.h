@@ -4,6 +4,7 @@
 // strip is a row of tiles. For the transforms a vector holds a pixel's channels, so strips are transposed on the way in
 // and out.
 
+#include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/product_pack.h"
 #include "kernels/cpu/scratch.h"
@@ -132,12 +133,13 @@ void transform_strips(const Tiling& t, const float* images, int64_t channels, in
                                        {to.data + c, to.point_step, to.tile_step});
 }
 
-/// The results of a strip, for one vector of channels, added to its bias.
+/// The results of a strip, for one vector of channels, added to its bias and finished.
 inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>& from, int64_t channels,
                               int64_t channel, int64_t strip, const float* bias, const StripRows& rows, float* images,
-                              int64_t height, int64_t width) {
+                              int64_t height, int64_t width, const ConvolutionEpilogue<float>* epilogue) {
   using V = WinogradVector;
   const int64_t image = strip / t.rows, top = strip % t.rows * winograd_outputs;
+  const auto finish = epilogue ? finish_of_channels(*epilogue, channel) : Finish<float, V>{};
   const V start = bias ? load(bias + channel) : V{};
   const float* tile = from.at(0, strip * t.columns);
   for (int64_t column = 0; column < t.columns; column++, tile += from.tile_step) {
@@ -151,6 +153,7 @@ inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>&
       V* out = rows.pixels(r) + column * winograd_outputs;
       winograd::to_output(columns[r], 1, out, 1);
       for (int c = 0; c < winograd_outputs; c++) out[c] += start;
+      for (int c = 0; epilogue && c < winograd_outputs; c++) out[c] = finish(out[c]);
     }
   }
   float* to = images + (image * channels + channel) * height * width;
