@@ -173,11 +173,14 @@ class inference_mode(_Mode):
         self.mode = mode
 
     def __enter__(self) -> None:
-        self.before = _native.is_inference_mode_enabled()
+        # The grad mode too: no_grad inside finds it off, and leaves it off.
+        self.before = _native.is_inference_mode_enabled(), _native.is_grad_enabled()
         _native.set_inference_mode(self.mode)
 
     def __exit__(self, *exception: object) -> None:
-        _native.set_inference_mode(self.before)
+        inference, recorded = self.before
+        _native.set_inference_mode(inference)
+        _native.set_grad_enabled(recorded)
 
     def clone(self) -> inference_mode:
         return type(self)(self.mode)
