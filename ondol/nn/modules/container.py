@@ -9,8 +9,11 @@ from itertools import chain, islice
 from typing import Any
 
 import ondol
+from ondol._native import Tensor
+from ondol._native.autograd import is_grad_enabled
 
 from ..parameter import Parameter
+from ._fusion import fused_steps, may_fuse
 from ._hooks import remark_on_input
 from .module import Module
 
@@ -111,9 +114,12 @@ class Sequential(_IndexedModules):
         return self.extend([module for _ in range(other - 1) for module in list(self)])
 
     def forward(self, input: Any) -> Any:
+        modules: Iterable[Any] = self._modules.values()
         try:
-            for module in self._modules.values():
-                input = module(input)  # type: ignore[misc]
+            if not is_grad_enabled() and type(input) is Tensor and input.dim() == 4 and may_fuse(modules):
+                modules = fused_steps(modules)
+            for module in modules:
+                input = module(input)
         except Exception as error:
             remark_on_input(self, input, error)
             raise

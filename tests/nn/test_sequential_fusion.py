@@ -1,0 +1,333 @@
+"""What `Sequential` computes in one native operation is what the separate calls compute, to the bit and error."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+
+import ondol
+from ondol import nn
+
+CONVOLUTIONS = {  # arguments of Conv2d, by the kernel that computes it
+    "1x1": (16, 24, 1),
+    "first layer": (3, 8, 3, 2, 1),
+    "large kernel": (3, 16, 7, 2, 3),
+    "winograd": (32, 48, 3, 1, 1),
+    "one channel": (1, 32, 3),
+    "depthwise": (32, 32, 3, 1, 1, 1, 32),
+    "depthwise, stride 2": (32, 32, 5, 2, 2, 1, 32),
+    "depthwise, dilated": (8, 16, 3, 1, 2, 2, 8),
+    "groups": (16, 32, 5, 1, 2, 1, 8),
+}
+SIZES = [(7, 7), (14, 13), (33, 28), (56, 56)]
+
+
+@pytest.fixture
+def fused() -> Iterator[mock.Mock]:
+    """Counts the calls of the native operation."""
+    with mock.patch.object(
+        ondol._native.nn, "_conv2d_epilogue", side_effect=ondol._native.nn._conv2d_epilogue
+    ) as operation:
+        yield operation
+
+
+def make_norm(channels: int, **kwargs: Any) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels, **kwargs)
+    with ondol.no_grad():
+        for tensor in norm.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.uniform_(0.1, 2)
+    return norm.eval()
+
+
+def make_block(activation: type = nn.ReLU6) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), make_norm(8), activation(inplace=True)).eval()
+
+
+def separately(chain: nn.Sequential, x: ondol.Tensor) -> ondol.Tensor:
+    for module in chain:
+        x = separately(module, x) if isinstance(module, nn.Sequential) else module(x)
+    return x
+
+
+def same_bits(a: ondol.Tensor, b: ondol.Tensor) -> bool:
+    return a.stride() == b.stride() and ondol.equal(a.contiguous().view(ondol.int32), b.contiguous().view(ondol.int32))
+
+
+def images(*sizes: int) -> ondol.Tensor:
+    return ondol.randn(*sizes, generator=ondol.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+def test_same_bits_as_separate_calls(arguments: tuple, size: tuple, fused: mock.Mock) -> None:
+    channels_in, channels_out = arguments[:2]
+    norms = [None, make_norm(channels_out), make_norm(channels_out, affine=False)]
+    activations = [None, nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.ReLU6(inplace=True)]
+    convolutions = [nn.Conv2d(*arguments), nn.Conv2d(*arguments, bias=False)]
+    for modules in itertools.product(convolutions, norms, activations):
+        chain = nn.Sequential(*(module for module in modules if module is not None))
+        for batch in (1, 3):
+            with ondol.no_grad():
+                x = images(batch, channels_in, *size)
+                assert same_bits(chain(x), separately(chain, x))
+            assert fused.call_count == (len(chain) > 1)
+            fused.reset_mock()
+
+
+@pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+def test_nan_and_infinity_pass_as_in_separate_calls(arguments: tuple, fused: mock.Mock) -> None:
+    for modules in ([make_norm(arguments[1])], [make_norm(arguments[1]), nn.ReLU()], [nn.ReLU()], [nn.ReLU6()]):
+        chain = nn.Sequential(nn.Conv2d(*arguments), *modules)
+        x = images(2, arguments[0], 20, 21)
+        x[0, 0, 3, 4], x[0, 0, 19, 20], x[1, 0, 0, 0] = float("nan"), float("inf"), -float("inf")
+        with ondol.no_grad():
+            result = chain(x)
+            assert result.isnan().any() and same_bits(result, separately(chain, x))
+    assert fused.call_count == 4
+
+
+def test_negative_zero_stays_as_in_separate_calls(fused: mock.Mock) -> None:
+    conv = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.constant_(conv.weight, -1e-30)
+    x = ondol.full((1, 1, 5, 5), 1e-30)
+    for activation in (nn.ReLU(), nn.ReLU6()):
+        with ondol.no_grad():
+            assert same_bits(nn.Sequential(conv, activation)(x), activation(conv(x)))
+    assert fused.call_count == 2
+
+
+def test_empty_batch(fused: mock.Mock) -> None:
+    with ondol.no_grad():
+        assert make_block()(ondol.empty(0, 4, 6, 6)).shape == (0, 8, 6, 6)
+    assert fused.call_count == 1
+
+
+def test_input_that_is_not_contiguous(fused: mock.Mock) -> None:
+    block = make_block()
+    for x in (images(2, 4, 9, 8).contiguous(memory_format=ondol.channels_last), images(2, 4, 9, 8).transpose(2, 3)):
+        with ondol.no_grad():
+            assert same_bits(block(x), separately(block, x))
+    assert fused.call_count == 2
+
+
+def test_modules_around_and_nested(fused: mock.Mock) -> None:
+    block = make_block()
+    chain = nn.Sequential(nn.ReLU(), block, nn.Conv2d(8, 8, 1), nn.MaxPool2d(2), nn.Conv2d(8, 2, 1), nn.ReLU()).eval()
+    x = images(2, 4, 8, 8)
+    with ondol.no_grad():
+        assert same_bits(chain(x), separately(chain, x))
+    assert fused.call_count == 2
+
+
+def test_input_is_left_alone(fused: mock.Mock) -> None:
+    x = images(2, 4, 8, 8)
+    before = x.clone()
+    with ondol.no_grad():
+        make_block()(x)
+    assert fused.called and ondol.equal(x, before)
+
+
+def test_inference_mode_makes_inference_tensors(fused: mock.Mock) -> None:
+    with ondol.inference_mode():
+        assert make_block()(images(1, 4, 5, 5)).is_inference()
+    assert fused.called
+
+
+def test_gradients_are_recorded(fused: mock.Mock) -> None:
+    block = make_block()
+    for model in (block, copy.deepcopy(block).requires_grad_(False)):
+        x = images(1, 4, 5, 5).requires_grad_()
+        model(x).sum().backward()
+        assert x.grad is not None
+    assert not fused.called
+
+
+class TestStateOfTheModules:
+    """What the modules hold and are is looked at in each call."""
+
+    @pytest.fixture(autouse=True)
+    def make(self, fused: mock.Mock) -> Iterator[None]:
+        self.fused, self.block, self.x = fused, make_block(), images(2, 4, 6, 6)
+        with ondol.no_grad():
+            self.before = self.block(self.x)
+            assert fused.call_count == 1
+            fused.reset_mock()
+            yield
+
+    def check(self, *, fused: bool, changed: bool = True) -> None:
+        result = self.block(self.x)
+        assert self.fused.called == fused
+        assert same_bits(result, separately(self.block, self.x))
+        assert ondol.equal(result, self.before) != changed
+
+    def test_training(self) -> None:
+        self.block.train()
+        result, mean = self.block(self.x), self.block[1].running_mean.clone()
+        assert not self.fused.called and not ondol.equal(result, self.before)
+        self.block.eval()
+        self.check(fused=True)
+        assert ondol.equal(self.block[1].running_mean, mean)
+
+    def test_running_mean_changed_in_place(self) -> None:
+        self.block[1].running_mean.sub_(1)
+        self.check(fused=True)
+
+    def test_parameters_replaced(self) -> None:
+        self.block[0].weight = nn.Parameter(images(8, 4, 3, 3))
+        self.block[1].bias = None
+        self.check(fused=True)
+
+    def test_module_replaced(self) -> None:
+        self.block[2] = nn.Sigmoid()
+        self.check(fused=True)
+        self.block[1] = nn.Identity()
+        self.fused.reset_mock()
+        self.check(fused=False)
+
+    def test_limits_changed(self) -> None:
+        self.block[2].max_val = 0.5
+        self.check(fused=True)
+
+    def test_without_running_statistics(self) -> None:
+        self.block[1] = nn.BatchNorm2d(8, track_running_stats=False).eval()
+        self.check(fused=False)
+
+    def test_forward_of_an_instance(self) -> None:
+        self.block[1].forward = lambda x: x + 1
+        self.check(fused=False)
+
+    def test_forward_of_a_class(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(nn.ReLU6, "forward", lambda self, x: x + 1)
+        self.check(fused=False)
+
+    def test_subclass(self) -> None:
+        class Doubled(nn.Conv2d):
+            def forward(self, input: ondol.Tensor) -> ondol.Tensor:
+                return 2 * super().forward(input)
+
+        self.block[0] = Doubled(4, 8, 3)
+        self.check(fused=False)
+
+    def test_parametrization(self) -> None:
+        nn.utils.parametrizations.weight_norm(self.block[0])
+        with ondol.no_grad():
+            self.block[0].parametrizations.weight.original0.mul_(2)
+        self.check(fused=False)
+
+    def test_padding_modes(self) -> None:
+        self.block[0].padding_mode = "circular"
+        self.block[0]._reversed_padding_repeated_twice = [1, 1, 1, 1]
+        self.check(fused=False)
+
+    def test_padding_by_name(self) -> None:
+        self.block[0].padding = "valid"
+        result = self.block(self.x)
+        assert not self.fused.called and result.shape == (2, 8, 4, 4)
+
+    @pytest.mark.parametrize("position", range(3))
+    def test_hooks(self, position: int) -> None:
+        for register in (self.block[position].register_forward_hook, self.block[position].register_forward_pre_hook):
+            hook = mock.Mock(return_value=None)
+            handle = register(hook)
+            self.check(fused=False, changed=False)
+            assert hook.call_args.args[0] is self.block[position]
+            handle.remove()
+        self.check(fused=False, changed=False)  # the call that finds the hook gone ...
+        self.check(fused=True, changed=False)
+
+    def test_global_hooks(self) -> None:
+        seen: list = []
+        handle = nn.modules.module.register_module_forward_hook(lambda module, *rest: seen.append(module))
+        self.block(self.x)
+        handle.remove()
+        assert not self.fused.called and seen == [*self.block, self.block]
+
+    def test_copies(self) -> None:
+        for block in (copy.deepcopy(self.block), pickle.loads(pickle.dumps(self.block))):
+            assert same_bits(block(self.x), self.before)
+        assert self.fused.call_count == 2
+
+
+class TestWhoElseTakesPart:
+    @pytest.fixture(autouse=True)
+    def without_gradients(self) -> Iterator[None]:
+        with ondol.no_grad():
+            yield
+
+    def test_autocast(self, fused: mock.Mock) -> None:
+        with ondol.autocast("cpu", dtype=ondol.bfloat16):
+            assert make_block()(images(1, 4, 5, 5)).dtype is ondol.bfloat16
+        assert not fused.called
+
+    def test_function_mode_sees_separate_calls(self, fused: mock.Mock) -> None:
+        names: list[str] = []
+
+        class Names(ondol.overrides.TorchFunctionMode):
+            def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+                names.append(func.__name__)
+                return func(*args, **(kwargs or {}))
+
+        block, x = make_block(), images(1, 4, 5, 5)
+        with Names():
+            block(x)
+        assert not fused.called and {"conv2d", "batch_norm", "hardtanh_"} <= set(names)
+
+    def test_subclass_of_tensor_keeps_its_class(self, fused: mock.Mock) -> None:
+        class Image(ondol.Tensor):
+            pass
+
+        assert type(make_block()(images(1, 4, 5, 5).as_subclass(Image))) is Image
+        assert not fused.called
+
+    def test_vmap_over_images_and_over_models(self, fused: mock.Mock) -> None:
+        blocks, x = [make_block() for _ in range(3)], images(3, 2, 4, 5, 5)
+        for i, result in enumerate(ondol.vmap(blocks[0])(x)):
+            ondol.testing.assert_close(result, separately(blocks[0], x[i]))
+        states = [dict(block.state_dict()) for block in blocks]
+        stacked = {name: ondol.stack([state[name] for state in states]) for name in states[0]}
+        results = ondol.vmap(lambda state: ondol.func.functional_call(blocks[0], state, (x[0],)))(stacked)
+        for block, result in zip(blocks, results):
+            ondol.testing.assert_close(result, separately(block, x[0]))
+        assert not fused.called
+
+    def test_functional_call(self, fused: mock.Mock) -> None:
+        block, other, x = make_block(), make_block(), images(2, 4, 5, 5)
+        result = ondol.func.functional_call(block, dict(other.state_dict()), (x,))
+        assert same_bits(result, separately(other, x)) and fused.call_count == 1
+
+    def test_other_dtypes_and_ranks(self, fused: mock.Mock) -> None:
+        block = make_block()
+        assert block[0::2](images(4, 5, 5)).shape == (8, 5, 5)
+        assert block.double()(images(1, 4, 5, 5).double()).dtype is ondol.float64
+        assert not fused.called
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda block: setattr(block[0], "weight", nn.Parameter(ondol.ones(8, 5, 3, 3))),
+        lambda block: setattr(block[0], "dilation", (9, 9)),
+        lambda block: setattr(block[0], "stride", (0, 1)),
+        lambda block: delattr(block[0], "bias"),
+        lambda block: setattr(block[1], "running_mean", ondol.ones(7)),
+        lambda block: setattr(block[1], "running_var", None),
+        lambda block: block[1].double(),
+        lambda block: setattr(block[2], "max_val", -1.0),
+    ],
+)
+def test_errors_are_those_of_the_separate_calls(spoil: Any, fused: mock.Mock) -> None:
+    block, x = make_block(), images(1, 4, 5, 5)
+    spoil(block)
+    errors = []
+    for mode in (ondol.no_grad, ondol.enable_grad):
+        with mode(), pytest.raises(Exception) as caught:
+            block(x)
+        errors.append((caught.type, str(caught.value), getattr(caught.value, "__notes__", None)))
+    assert errors[0] == errors[1]
