@@ -93,6 +93,20 @@ def test_nan_and_infinity_pass_as_in_separate_calls(arguments: tuple, fused: moc
     assert fused.call_count == 4
 
 
+@pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+def test_same_bits_for_any_number_of_threads(arguments: tuple, fused: mock.Mock) -> None:
+    chain, x = nn.Sequential(nn.Conv2d(*arguments), make_norm(arguments[1]), nn.ReLU()), images(2, arguments[0], 30, 29)
+    before, results = ondol.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            ondol.set_num_threads(threads)
+            with ondol.no_grad():
+                results.append(chain(x))
+    finally:
+        ondol.set_num_threads(before)
+    assert same_bits(results[0], results[1]) and same_bits(results[0], results[2]) and fused.call_count == 3
+
+
 def test_negative_zero_stays_as_in_separate_calls(fused: mock.Mock) -> None:
     conv = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.constant_(conv.weight, -1e-30)
