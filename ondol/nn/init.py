@@ -174,11 +174,12 @@ def dirac_(tensor: ondol.Tensor, groups: int = 1) -> ondol.Tensor:
     if tensor.size(0) % groups:
         raise ValueError("dim 0 must be divisible by groups")
     out_per_group = tensor.size(0) // groups
+    channels = min(out_per_group, tensor.size(1))
     centre = tuple(size // 2 for size in tensor.shape[2:])
     with ondol.no_grad():
         tensor.zero_()
-        for group in range(groups):
-            for channel in range(min(out_per_group, tensor.size(1))):
+        for group in range(groups if channels else 0):  # of nothing there may be any number
+            for channel in range(channels):
                 tensor[(group * out_per_group + channel, channel, *centre)] = 1
         return tensor
 

@@ -83,3 +83,9 @@ def test_losses_and_attention_name_what_they_cannot_take():
     x, w = ondol.ones(2, 3, 4), ondol.ones(12, 4)
     with pytest.raises(AssertionError, match="num_heads must be positive"):
         F.multi_head_attention_forward(x, x, x, 4, 0, w, None, None, None, False, 0.0, ondol.ones(4, 4), None)
+
+
+def test_any_number_of_groups_of_nothing_is_soon_done():
+    for shape in ((0, 2, 3), (2**40, 0, 3)):
+        assert nn.init.dirac_(ondol.empty(shape), 2**40).shape == shape
+    assert nn.init.dirac_(ondol.empty(4, 2, 3), 2)[:, :, 1].tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
