@@ -15,7 +15,7 @@ Tensor product_lines(const ReductionPlan& plan, Dtype dtype) {
   }
   Tensor input = to_dtype(plan.input, Dtype::C128), result = full(plan.result_sizes, 1, Dtype::C128);
   auto *x = input.data<c128>(), *y = result.data<c128>();
-  for (int64_t o = 0; o < plan.outer; ++o)
+  for (int64_t o = 0; o < plan.outer && plan.inner > 0; ++o)  // of no lines, n may be any number
     for (int64_t r = 0; r < plan.n; ++r)
       for (int64_t j = 0; j < plan.inner; ++j) y[o * plan.inner + j] *= x[(o * plan.n + r) * plan.inner + j];
   return to_dtype(result, dtype);

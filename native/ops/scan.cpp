@@ -45,6 +45,7 @@ Tensor scan_complex(const Tensor& self, int64_t dim, Dtype dtype, Op op) {
   NoGrad silent;
   Tensor input = contiguous(to_dtype(detach(self), Dtype::C128)), result = empty(self.sizes(), Dtype::C128);
   kernel::Lines lines = lines_along(self.sizes(), dim);
+  if (lines.are_none()) return to_dtype(result, dtype);
   auto *x = input.data<c128>(), *y = result.data<c128>();
   for (int64_t o = 0; o < lines.outer; ++o)
     for (int64_t r = 0; r < lines.n; ++r)
@@ -85,6 +86,7 @@ namespace {
 
 template <class T>
 void recur(const T* a, const T* b, T* y, kernel::Lines lines) {
+  if (lines.are_none()) return;
   const int64_t n = lines.n, inner = lines.inner;
   parallel_for(lines.outer, 1 + 16384 / (n * inner + 1), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o)
@@ -171,6 +173,7 @@ void cumprod_gradient(const T* x, const T* g, T* gx, int64_t n, int64_t step, in
 
 template <class T>
 void cumprod_gradient(const T* x, const T* g, T* gx, kernel::Lines lines) {
+  if (lines.are_none()) return;
   constexpr int kTogether = 8;
   const int64_t n = lines.n, inner = lines.inner, apart = inner == 1 ? n : 1;
   parallel_for(lines.outer * inner, 1 + 16384 / n, [&](int64_t begin, int64_t end) {

@@ -28,6 +28,7 @@ inline int64_t count_row(const uint8_t* x, int64_t n) {
 /// out[j] = finish(number of nonzero elements of line j)
 template <class T, class Y, class Finish>
 inline void count_lines(const T* x, Y* y, Lines lines, Finish finish) {
+  if (lines.are_none()) return;
   const int64_t n = lines.n;
   constexpr int64_t width = 512;
   if (lines.inner == 1 && lines.outer < 2 * num_threads()) {

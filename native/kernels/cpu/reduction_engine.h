@@ -163,7 +163,7 @@ inline typename R::State combine_chunks(const R& reducer, const typename R::Stat
 }
 
 inline int64_t chunk_size(int64_t n, int64_t smallest) {
-  while (n > smallest * most_chunks) smallest *= 2;
+  while ((n - 1) / most_chunks >= smallest) smallest *= 2;
   return smallest;
 }
 
@@ -242,6 +242,7 @@ void reduce_columns(const R& reducer, const typename R::Type* x, Lines lines, Fi
 /// finish(first, count, state) gets the state of the results first to first + count, one a lane.
 template <class R, class Finish>
 inline void reduce_lines(const R& reducer, const typename R::Type* x, Lines lines, Finish finish) {
+  if (lines.are_none()) return;
   if (lines.inner == 1)
     reduce_rows(reducer, x, lines, finish);
   else

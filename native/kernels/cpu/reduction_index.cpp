@@ -45,6 +45,7 @@ inline Found<T> search_row(const T* x, int64_t n) {
 
 template <class T, bool largest>
 void search_rows(const T* x, T* values, int64_t* indices, Lines lines) {
+  if (lines.are_none()) return;
   const int64_t n = lines.n, size = chunk_size(n, chunk);
   auto put = [=](int64_t i, Found<T> found) {
     if (values) values[i] = found.value;
@@ -75,6 +76,7 @@ void search_rows(const T* x, T* values, int64_t* indices, Lines lines) {
 /// Down blocks of neighbouring columns, for which the block's values and positions stay in the L1 cache.
 template <class T, bool largest>
 void search_columns(const T* x, T* values, int64_t* indices, Lines lines) {
+  if (lines.are_none()) return;
   constexpr int64_t width = 256;
   const int64_t blocks = (lines.inner + width - 1) / width;
   parallel_for(lines.outer * blocks, 1 + grain / (width * lines.n), [&](int64_t begin, int64_t end) {

@@ -10,6 +10,9 @@ struct Lines {
   int64_t outer;
   int64_t n;
   int64_t inner;
+
+  /// Whether there is nothing to do; n may then be any number, too large to compute with.
+  bool are_none() const { return outer == 0 || inner == 0; }
 };
 
 }  // namespace ondol::kernel

@@ -14,6 +14,7 @@ inline constexpr int64_t block_width = 128;  // neighbouring lines that run side
 template <class Rule, class T, class Put>
 void scan(const T* x, Lines lines, Put put) {
   using State = typename Rule::State;
+  if (lines.are_none()) return;
   const int64_t n = lines.n, inner = lines.inner;
   if (inner == 1) {
     parallel_for(lines.outer, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {

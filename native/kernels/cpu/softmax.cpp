@@ -111,7 +111,7 @@ void log_softmax_backward_columns(const T* dy, const T* y, T* dx, const Columns<
 template <class T, class Row, class Group>
 void for_lines(Lines lines, Row row, Group group) {
   const int64_t n = lines.n, inner = lines.inner;
-  if (n == 0) return;
+  if (n == 0 || lines.are_none()) return;
   if (inner == 1) {
     parallel_for(lines.outer, 1 + grain / n, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) row(i * n);
