@@ -10,8 +10,6 @@ LONGEST = 2**63 - 1
 @pytest.mark.parametrize("dtype", [ondol.float32, ondol.complex64, ondol.int64, ondol.bfloat16])
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "amax", "argmax", "prod", "logsumexp", "norm", "any", "cumsum"])
 def test_reductions_of_no_lines_end(name, dtype):
-    if dtype.is_complex and name in ("amax", "argmax", "logsumexp") or not dtype.is_floating_point and name == "var":
-        return
     for shape in ((0, LONGEST), (0, LONGEST, 1), (1, LONGEST, 0)):
         x = ondol.empty(shape, dtype=dtype)
         try:
