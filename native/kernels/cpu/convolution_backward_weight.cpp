@@ -55,15 +55,7 @@ class WeightGradient {
                 slices_ > 1 ? partial.get() + slice * size : gw_);
       }
     });
-    if (slices_ > 1) {
-      parallel_for(size, 1 + 32768 / slices_, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; i++) {
-          T sum = 0;
-          for (int64_t slice = 0; slice < slices_; slice++) sum += partial.get()[slice * size + i];
-          gw_[i] = sum;
-        }
-      });
-    }
+    if (slices_ > 1) add_up_slices(partial.get(), slices_, size, gw_);
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/parallel.h"
 #include "kernels/cpu/convolution.h"
 #include "kernels/cpu/convolution_gather.h"
 #include "kernels/cpu/scratch.h"
@@ -33,6 +34,18 @@ void winograd_forward(const ConvolutionShape&, const float* x, const float* w, c
                       const ConvolutionEpilogue<float>* epilogue);
 void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
 void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);
+
+/// gw = the sum of the slices that threads made, [slices, size], in their order.
+template <class T>
+void add_up_slices(const T* slices, int64_t count, int64_t size, T* gw) {
+  parallel_for(size, 1 + 32768 / count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      T sum = 0;
+      for (int64_t slice = 0; slice < count; slice++) sum += slices[slice * size + i];
+      gw[i] = sum;
+    }
+  });
+}
 
 inline bool is_depthwise(const ConvolutionShape& s) { return s.groups > 1 && s.channels_in == s.groups; }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/parallel.h"
-#include "kernels/cpu/convolution.h"
+#include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
 
@@ -36,13 +36,7 @@ class PointwiseWeightGradient {
       parallel_for(slices_, 1, add_slices);
     else
       add_slices(0, slices_);
-    parallel_for(size, 1 + 32768 / slices_, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        float sum = 0;
-        for (int64_t slice = 0; slice < slices_; slice++) sum += sums.get()[slice * size + i];
-        gw_[i] = sum;
-      }
-    });
+    add_up_slices(sums.get(), slices_, size, gw_);
   }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
@@ -19,9 +20,6 @@ constexpr int L = lanes<float>;
 constexpr int64_t channel_unit = 16;                  // of which the numbers of channels are multiples
 constexpr int64_t block_elements = 1 << 17;           // of a transformed piece
 constexpr int64_t kernel_columns = tile_vectors * L;  // channels out of a piece of the kernel
-
-int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// y [batch, kernel.out, height, width] = images [batch, kernel.in, tiling...] * kernel + bias.
 struct Convolution {

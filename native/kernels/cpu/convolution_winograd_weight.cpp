@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd_kernel.h"
@@ -12,9 +13,6 @@ namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
 constexpr int L = lanes<float>;
-
-int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// The transformed tiles of some strips, [36][tiles, channels].
 class TransformedTiles {

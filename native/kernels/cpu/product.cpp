@@ -5,6 +5,7 @@
 #include "kernels/cpu/product.h"
 
 #include "base/parallel.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/product_pack.h"
 #include "kernels/cpu/product_parts.h"
@@ -17,9 +18,6 @@ inline constexpr int64_t sliver = tile_vectors * lanes<float>;  // columns
 inline constexpr int64_t deepest = 384;                         // rows of b that are packed at a time
 inline constexpr int64_t rows_of_block = 24 * tile_rows;        // of a: with the depth of above, 295 KB
 inline constexpr int64_t far_results = 1 << 20;                 // as many are not in the cache when they are added to
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t smaller_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// Depth is cut into equal blocks; c is loaded and stored once for each.
 int64_t block_depth(int64_t k) { return k > deepest ? ceil_div(k, ceil_div(k, deepest)) : k; }
@@ -230,20 +228,6 @@ void multiply_few_rows(const MatrixProduct& p) {
   });
 }
 
-void pack(MatrixView b, int64_t k, int64_t n, float* packed) {
-  const int64_t slivers = ceil_div(n, sliver), depth_of_block = block_depth(k);
-  parallel_for(slivers, 1 + (1 << 15) / (k * sliver + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; s++) {
-      const int64_t column = s * sliver, columns = smaller_of(sliver, n - column);
-      for (int64_t at = 0; at < k; at += depth_of_block) {
-        const int64_t depth = smaller_of(depth_of_block, k - at);
-        pack_sliver({b.data + at * b.row + column * b.column, b.row, b.column}, depth, columns,
-                    packed + at * padded(n) + column * depth);
-      }
-    }
-  });
-}
-
 }  // namespace
 
 void multiply_product(const MatrixProduct& p) {
@@ -294,7 +278,7 @@ void multiply_packed_product(const MatrixProduct& p, const float* packed) {
 
 void fill(ProductKernels& k) {
 #if ONDOL_HAS_FMA  // without it OpenBLAS, which is written for each processor by hand, is faster
-  k = {multiply_product, packed_product_size, pack, multiply_packed_product};
+  k = {multiply_product};
 #endif
 }
 

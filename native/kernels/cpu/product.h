@@ -21,16 +21,10 @@ struct MatrixProduct {
   int64_t c_row;
 };
 
-/// Products of float matrices on all threads. Each element is summed in an order that depends on k alone, so that a row
-/// of the result depends neither on the number of threads nor on the other rows.
-struct ProductKernels {  // null for instruction sets that leave products to OpenBLAS
-  void (*multiply)(const MatrixProduct& product);
-
-  /// A right operand rearranged for repeated use: `packed` holds packed_size(k, n) elements.
-  int64_t (*packed_size)(int64_t k, int64_t n);
-  void (*pack)(MatrixView b, int64_t k, int64_t n, float* packed);
-  /// multiply with `packed` in the place of product.b.
-  void (*multiply_packed)(const MatrixProduct& product, const float* packed);
+/// Products of float matrices on all threads. Each element is summed in an order that depends on k and on whether there
+/// are only a few rows, so that the number of threads makes no difference, nor do, from 17 rows on, the other rows.
+struct ProductKernels {
+  void (*multiply)(const MatrixProduct& product);  // null for instruction sets that leave products to OpenBLAS
 };
 
 }  // namespace ondol::kernel
