@@ -276,7 +276,7 @@ void multiply_packed_product(const MatrixProduct& p, const float* packed) {
   });
 }
 
-void fill(ProductKernels& k) {
+void fill([[maybe_unused]] ProductKernels& k) {
 #if ONDOL_HAS_FMA  // without it OpenBLAS, which is written for each processor by hand, is faster
   k = {multiply_product};
 #endif
