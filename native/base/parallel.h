@@ -28,6 +28,19 @@ inline void parallel_for(int64_t n, int64_t grain, F&& f) {
       &f);
 }
 
+/// How many items a range needs before another thread is worth waking for the next, where `work` elements are and an
+/// item has the product of `sizes`, which may be any that a tensor without elements has: the product stops at the
+/// largest number.
+template <class... Size>
+constexpr int64_t grain_for(int64_t work, Size... sizes) {
+  int64_t each = 1;
+  const auto multiply = [&](int64_t size) {
+    if (__builtin_mul_overflow(each, size, &each)) each = INT64_MAX;
+  };
+  (multiply(sizes), ...);
+  return 1 + work / (each > 1 ? each : 1);
+}
+
 using PhaseFunction = void (*)(void* context, int64_t phase, int part);
 
 /// Calls function(context, phase, part) for every part of phase 0, then for every part of phase 1, and so on: each

@@ -34,7 +34,7 @@ ONDOL_VECTORIZE RowCheck check_row(const T* weights, int64_t categories) {
 
 template <class T>
 void check_weights(const T* weights, int64_t rows, int64_t categories) {
-  parallel_for(rows, 1 + 16384 / (categories + 1), [=](int64_t begin, int64_t end) {
+  parallel_for(rows, grain_for(16384, categories), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const RowCheck check = check_row(weights + row * categories, categories);
       if (check.bad) throw std::runtime_error("probability tensor contains either `inf`, `nan` or element < 0");

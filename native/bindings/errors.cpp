@@ -1,3 +1,6 @@
+#include <new>
+#include <stdexcept>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "bindings/module.h"
@@ -36,6 +39,9 @@ PyObject* type_of(ErrorKind kind) {
   }
 }
 
+constexpr const char* kNoWorkingMemory =
+    "Memory for the work of an operation could not be had: its sizes are too large.";
+
 }  // namespace
 
 void set_python_error() noexcept {
@@ -50,8 +56,9 @@ void set_python_error() noexcept {
   } catch (const OutOfMemoryError& error) {
     PyErr_SetString(out_of_memory_type, error.what());
   } catch (const std::bad_alloc&) {
-    PyErr_SetString(out_of_memory_type,
-                    "Memory for the work of an operation could not be had: its sizes are too large.");
+    PyErr_SetString(out_of_memory_type, kNoWorkingMemory);
+  } catch (const std::length_error&) {  // of a std::vector longer than any can be
+    PyErr_SetString(out_of_memory_type, kNoWorkingMemory);
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }
@@ -77,6 +84,10 @@ void add_errors(PyObject* module) {
     } catch (const OutOfMemoryError&) {
       set_python_error();
     } catch (const PythonError&) {
+      set_python_error();
+    } catch (const std::bad_alloc&) {
+      set_python_error();
+    } catch (const std::length_error&) {
       set_python_error();
     }
   });

@@ -32,7 +32,7 @@ struct CtcPlan {
   /// f(begin, end) for ranges of the batch.
   template <class F>
   void for_sequences(F f) const {
-    parallel_for(batch, 1 + 65536 / (steps * longest * 16 + 1), f);
+    parallel_for(batch, grain_for(65536, steps, longest, 16), f);
   }
 };
 

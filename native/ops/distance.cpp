@@ -29,7 +29,7 @@ Tensor distances_by_product(const Tensor& x, const Tensor& y) {
       T* distance = result.data<T>();
       const T *a = left_squares.data<T>(), *b = right_squares.data<T>();
       launch({{&left, &right, &left_squares, &right_squares}, {&result}}, result.numel() * m, [&] {
-        parallel_for(count * p, 1 + 16384 / r, [&](int64_t begin, int64_t end) {
+        parallel_for(count * p, grain_for(16384, r), [&](int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; ++row)
             for (int64_t j = 0; j < r; ++j) distance[row * r + j] = a[row] + b[row / p * r + j];
         });

@@ -58,7 +58,7 @@ Tensor gather_rows(const Tensor& weight, const Tensor& rows, const Dims& result_
     const auto* row = rows.data<int64_t>();
     const char* from = table.bytes();
     char* to = result.bytes();
-    parallel_for(rows.numel(), 1 + 65536 / static_cast<int64_t>(row_bytes), [&](int64_t begin, int64_t end) {
+    parallel_for(rows.numel(), grain_for(65536, static_cast<int64_t>(row_bytes)), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         std::memcpy(to + i * static_cast<int64_t>(row_bytes), from + row[i] * static_cast<int64_t>(row_bytes),
                     row_bytes);
@@ -70,7 +70,7 @@ Tensor gather_rows(const Tensor& weight, const Tensor& rows, const Dims& result_
 template <class T>
 void sum_rows(const Occurrences& where, const T* gradient, int64_t rows, int64_t width, int64_t padding_idx,
               bool by_frequency, T* to) {
-  parallel_for(rows, 1 + 16384 / (width + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(rows, grain_for(16384, width), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       T* sum = to + r * width;
       std::fill_n(sum, width, T(0));

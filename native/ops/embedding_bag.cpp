@@ -218,7 +218,7 @@ void table_gradient(const BagPlan& plan, const T* gradient, const T* factors, T*
   const Occurrences where(plan.rows.data<int64_t>(), plan.count, plan.table_rows);
   const auto* bag_of = plan.bag_of.data<int64_t>();
   auto add = wide_vectors() ? wide_add_times<T> : plain_add_times<T>;
-  parallel_for(plan.table_rows, 1 + 16384 / (plan.features + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(plan.table_rows, grain_for(16384, plan.features), [&](int64_t begin, int64_t end) {
     std::fill(to + begin * plan.features, to + end * plan.features, T(0));
     for (int64_t r = begin; r < end; ++r) {
       if (r == plan.padding_idx) continue;
@@ -234,7 +234,7 @@ void table_gradient(const BagPlan& plan, const T* gradient, const T* factors, T*
 template <class T>
 void table_gradient_of_maxima(const BagPlan& plan, const T* gradient, const int64_t* largest, T* to) {
   std::fill_n(to, plan.table_rows * plan.features, T(0));
-  parallel_for(plan.features, 1 + 16384 / (plan.bags + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(plan.features, grain_for(16384, plan.bags), [&](int64_t begin, int64_t end) {
     for (int64_t bag = 0; bag < plan.bags; ++bag) {
       if (plan.sizes.data<int64_t>()[bag] == 0) continue;
       for (int64_t j = begin; j < end; ++j) {
@@ -250,7 +250,7 @@ template <class T>
 void factor_gradient(const BagPlan& plan, const T* gradient, const T* table, T* to) {
   const auto* rows = plan.rows.data<int64_t>();
   const auto* bag_of = plan.bag_of.data<int64_t>();
-  parallel_for(plan.count, 1 + 16384 / (plan.features + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(plan.count, grain_for(16384, plan.features), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       T sum = 0;
       if (plan.keeps(i))
@@ -292,7 +292,7 @@ Pooled pool(const BagPlan& given, const Tensor& weight, const Tensor& per_sample
       using T = typename decltype(tag)::type;
       auto sum = wide_vectors() ? wide_sums<T> : plain_sums<T>;
       const int64_t per_bag = plan.features * (1 + plan.count / std::max<int64_t>(plan.bags, 1));
-      parallel_for(plan.bags, 1 + 16384 / (per_bag + 1), [&](int64_t begin, int64_t end) {
+      parallel_for(plan.bags, grain_for(16384, per_bag), [&](int64_t begin, int64_t end) {
         if (plan.mode == Pool::Max)
           maxima(plan, begin, end, table.data<T>(), values.data<T>(), largest.data<int64_t>());
         else

@@ -125,7 +125,7 @@ void scatter_row(const Geometry& g, int64_t ky, int64_t kx, const T* row, T* ima
   }
 }
 
-int64_t planes_a_thread(const Geometry& g) { return 1 + 32768 / (1 + g.kernel_area() * g.blocks()); }
+int64_t planes_a_thread(const Geometry& g) { return grain_for(32768, g.kernel_area(), g.blocks()); }
 
 Tensor gather_columns(const Tensor& images, const Geometry& g) {
   NoGrad silent;

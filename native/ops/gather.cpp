@@ -111,7 +111,7 @@ void gather_line(const T* base, const int64_t* at, int64_t step, T* to, int64_t 
 template <class T>
 void gather_lines(const T* from, const LineOffsets& source, const IndexLines& lines, T* to) {
   const int64_t n = lines.n, inner = lines.inner, step = source.step;
-  parallel_for(lines.outer * n, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * n, grain_for(16384, inner), [&](int64_t begin, int64_t end) {
     if (inner == 1) {
       for (int64_t row = begin; row < end;) {
         const int64_t line = row / n, line_end = std::min(end, (line + 1) * n);

@@ -233,7 +233,7 @@ void sample_plane(const T* plane, const Shape& s, const Readings<T>& readings, T
 /// image(n) for each, on several threads if there are enough of them; otherwise an image may use several.
 template <class F>
 void for_images(const Shape& s, F&& image) {
-  const int64_t grain = s.batch < num_threads() ? s.batch : 1 + 16384 / (s.channels * s.places() + 1);
+  const int64_t grain = s.batch < num_threads() ? s.batch : grain_for(16384, s.channels, s.places());
   if (grain >= s.batch) {
     for (int64_t n = 0; n < s.batch; ++n) image(n);
     return;
@@ -247,7 +247,7 @@ template <class T>
 void sample_images(const T* x, const T* grid, T* y, const Shape& s, const Sampling& how) {
   for_images(s, [&](int64_t n) {
     const Readings<T> readings(grid + n * s.places() * 2, s, how);
-    parallel_for(s.channels, 1 + 16384 / s.places(), [&](int64_t begin, int64_t end) {
+    parallel_for(s.channels, grain_for(16384, s.places()), [&](int64_t begin, int64_t end) {
       for (int64_t c = n * s.channels + begin; c < n * s.channels + end; ++c)
         sample_plane(x + c * s.pixels(), s, readings, y + c * s.places());
     });

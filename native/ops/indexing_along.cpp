@@ -43,7 +43,7 @@ void select_rows(const Tensor& source, const Tensor& positions, kernel::Lines li
       using T = typename decltype(tag)::type;
       auto* from = reinterpret_cast<const T*>(source.bytes());
       auto* to = reinterpret_cast<T*>(result.bytes());
-      parallel_for(lines.outer * count, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+      parallel_for(lines.outer * count, grain_for(16384, inner), [&](int64_t begin, int64_t end) {
         if (inner == 1) {
           for (int64_t row = begin; row < end;) {
             const T* line = from + row / count * size;
@@ -91,13 +91,13 @@ void combine_rows(T* target, const T* source, const int64_t* at, int64_t count, 
   };
   if (lines.outer == 1) {
     const int64_t work_per_row = count * inner / (size + 1) + 1;
-    parallel_for(size, 1 + 32768 / work_per_row, [&](int64_t begin, int64_t end) {
+    parallel_for(size, grain_for(32768, work_per_row), [&](int64_t begin, int64_t end) {
       for (int64_t k = 0; k < count; ++k)
         if (at[k] >= begin && at[k] < end) row(0, k);
     });
     return;
   }
-  parallel_for(lines.outer, 1 + 32768 / (count * inner + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer, grain_for(32768, count, inner), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o)
       for (int64_t k = 0; k < count; ++k) row(o, k);
   });
@@ -199,7 +199,7 @@ void fill_rows(const Tensor& dense, kernel::Lines lines, const std::vector<char>
       T one;
       std::memcpy(&one, value.bytes(), sizeof(T));
       T* target = reinterpret_cast<T*>(dense.bytes());
-      parallel_for(lines.outer * size, 1 + 16384 / inner, [&](int64_t begin, int64_t end) {
+      parallel_for(lines.outer * size, grain_for(16384, inner), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
           if (chosen[static_cast<size_t>(row % size)]) std::fill_n(target + row * inner, inner, one);
       });

@@ -53,7 +53,7 @@ Tensor flipped(const Tensor& self, const Dims& dims) {
       auto* x = reinterpret_cast<const T*>(source.bytes());
       auto* y = reinterpret_cast<T*>(result.bytes());
       auto reverse = wide_vectors() ? reverse_wide<T> : reverse_plain<T>;
-      parallel_for(outer, 1 + 16384 / (n * block), [&](int64_t begin, int64_t end) {
+      parallel_for(outer, grain_for(16384, n, block), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
           const T* from = x + source_row(row) * n * block;
           T* to = y + row * n * block;
@@ -91,7 +91,7 @@ Tensor rolled(const Tensor& self, int64_t shift, int64_t dim) {
   const int64_t row = lines.inner * static_cast<int64_t>(item_size(self.dtype())), whole = lines.n * row;
   const int64_t front = (shift % lines.n + lines.n) % lines.n * row;  // bytes that come from the end of a slice
   launch({{&source}, {&result}}, result.numel(), [&] {
-    parallel_for(lines.outer, 1 + 65536 / whole, [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(65536, whole), [&](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
         const char* from = source.bytes() + o * whole;
         char* to = result.bytes() + o * whole;

@@ -44,6 +44,7 @@ QR factors(const Tensor& a, int64_t columns) {
   int64_t m = a.size(-2), n = a.size(-1), rank = std::min(m, n);
   Dims batch = batch_of(a);
   QR result{empty_columns(batch, m, columns, a.dtype()), empty_columns(batch, columns, n, a.dtype())};
+  if (result.q.numel() == 0 && result.r.numel() == 0) return result;
   for_product_type(a.dtype(), [&](auto type) {
     using T = decltype(type);
     const T *compact = packed.template data<T>(), *scales = tau.template data<T>();

@@ -54,7 +54,7 @@ template <class T>
 void multilabel_rows(const T* x, const int64_t* labels, int64_t rows, int64_t classes, T* loss, T* slope) {
   const int64_t vectors = (classes + kWidth<T> - 1) / kWidth<T>, padded = vectors * kWidth<T>;
   auto add = wide_vectors() ? wide_add_margins<T> : plain_add_margins<T>;
-  parallel_for(rows, 1 + 16384 / (classes * classes + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(rows, grain_for(16384, classes, classes), [&](int64_t begin, int64_t end) {
     std::vector<T> others(static_cast<size_t>(padded)), slopes(static_cast<size_t>(padded));
     for (int64_t row = begin; row < end; ++row) {
       const T* scores = x + row * classes;

@@ -68,7 +68,7 @@ RowLayout plan_rows(const Dims& sizes, const Dims& pad) {
 template <class T>
 void pad_rows(const RowLayout& l, const T* x, T value, T* y) {
   const auto rows = static_cast<int64_t>(l.rows.size());
-  parallel_for(l.planes * rows, 1 + 16384 / (l.columns + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(l.planes * rows, grain_for(16384, l.columns), [&](int64_t begin, int64_t end) {
     const T* plane = x + begin / rows * l.old_rows * l.old_columns;
     for (int64_t row = begin, r = begin % rows; row < end; ++row, ++r) {
       if (r == rows) r = 0, plane += l.old_rows * l.old_columns;

@@ -106,7 +106,7 @@ template <class T>
 void continue_planes(const Layout& l, const T* x, T* y) {
   const auto rows = static_cast<int64_t>(l.rows.size()), columns = static_cast<int64_t>(l.columns.size());
   const int64_t run_end = l.run_begin + l.run_length;
-  parallel_for(l.planes * rows, 1 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(l.planes * rows, grain_for(16384, columns), [&](int64_t begin, int64_t end) {
     const T* plane = x + begin / rows * l.old_rows * l.old_columns;
     for (int64_t row = begin, r = begin % rows; row < end; ++row, ++r) {
       if (r == rows) r = 0, plane += l.old_rows * l.old_columns;
@@ -124,7 +124,7 @@ template <class T>
 void gather_planes(const Layout& l, const T* y, T* x) {
   const auto rows = static_cast<int64_t>(l.rows.size()), columns = static_cast<int64_t>(l.columns.size());
   const int64_t run_end = l.run_begin + l.run_length, plane = l.old_rows * l.old_columns;
-  parallel_for(l.planes, 1 + 16384 / (rows * columns + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(l.planes, grain_for(16384, rows, columns), [&](int64_t begin, int64_t end) {
     std::fill(x + begin * plane, x + end * plane, T(0));
     for (int64_t row = begin * rows; row < end * rows; ++row) {
       const T* from = y + row * columns;

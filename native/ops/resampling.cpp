@@ -69,7 +69,7 @@ void resample(const Taps& taps, kernel::Lines lines, const T* x, T* y) {
   const std::vector<T> weight = weights_as<T>(taps);
   const int64_t n = taps.new_size, old = taps.old_size, inner = lines.inner;
   auto scale = scale_row<T>();
-  parallel_for(lines.outer, 1 + 16384 / (n * inner * taps.count), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer, grain_for(16384, n, inner, taps.count), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
       const T* from = x + o * old * inner;
       T* to = y + o * n * inner;
@@ -89,7 +89,7 @@ void resample_transposed(const Taps& taps, kernel::Lines lines, const T* y, T* x
   const std::vector<T> weight = weights_as<T>(taps);
   const int64_t n = taps.new_size, old = taps.old_size, inner = lines.inner;
   auto scale = scale_row<T>();
-  parallel_for(lines.outer, 1 + 16384 / (n * inner * taps.count), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer, grain_for(16384, n, inner, taps.count), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
       const T* from = y + o * n * inner;
       T* to = x + o * old * inner;

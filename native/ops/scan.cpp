@@ -45,7 +45,7 @@ Tensor scan_complex(const Tensor& self, int64_t dim, Dtype dtype, Op op) {
   NoGrad silent;
   Tensor input = contiguous(to_dtype(detach(self), Dtype::C128)), result = empty(self.sizes(), Dtype::C128);
   kernel::Lines lines = lines_along(self.sizes(), dim);
-  if (lines.are_none()) return to_dtype(result, dtype);
+  if (lines.are_empty()) return to_dtype(result, dtype);
   auto *x = input.data<c128>(), *y = result.data<c128>();
   for (int64_t o = 0; o < lines.outer; ++o)
     for (int64_t r = 0; r < lines.n; ++r)
@@ -86,9 +86,9 @@ namespace {
 
 template <class T>
 void recur(const T* a, const T* b, T* y, kernel::Lines lines) {
-  if (lines.are_none()) return;
+  if (lines.are_empty()) return;
   const int64_t n = lines.n, inner = lines.inner;
-  parallel_for(lines.outer, 1 + 16384 / (n * inner + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer, grain_for(16384, n, inner), [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o)
       for (int64_t r = 0; r < n; ++r)
         for (int64_t j = 0; j < inner; ++j) {
@@ -173,10 +173,10 @@ void cumprod_gradient(const T* x, const T* g, T* gx, int64_t n, int64_t step, in
 
 template <class T>
 void cumprod_gradient(const T* x, const T* g, T* gx, kernel::Lines lines) {
-  if (lines.are_none()) return;
+  if (lines.are_empty()) return;
   constexpr int kTogether = 8;
   const int64_t n = lines.n, inner = lines.inner, apart = inner == 1 ? n : 1;
-  parallel_for(lines.outer * inner, 1 + 16384 / n, [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * inner, grain_for(16384, n), [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end;) {
       const int64_t first = line / inner * n * inner + line % inner;
       // Neighbours in memory: those of one outer slice, or all where lines are contiguous.

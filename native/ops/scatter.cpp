@@ -20,7 +20,7 @@ template <class Step>
 void for_each_scattered(const IndexLines& lines, const LineOffsets& target, const LineOffsets& source, Step step) {
   const int64_t block = lines.block(), blocks = (lines.inner + block - 1) / block;
   const int64_t work_per_task = lines.n * std::min(lines.inner, block);
-  parallel_for(lines.outer * blocks, 1 + 16384 / work_per_task, [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * blocks, grain_for(16384, work_per_task), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t o = task / blocks, first = task % blocks * block, last = std::min(first + block, lines.inner);
       if (lines.inner == 1) {

@@ -105,7 +105,7 @@ std::tuple<Tensor, Tensor> mode(const Tensor& self, int64_t dim, bool keepdim) {
     visit_dtype(self.dtype(), [&, &sorted = sorted](auto tag) {
       using T = typename decltype(tag)::type;
       const T* x = sorted.template data<T>();
-      for (int64_t o = 0; o < plan.outer; ++o)
+      for (int64_t o = 0; o < plan.outer && plan.inner > 0; ++o)  // of no lines there may be any number
         for (int64_t j = 0; j < plan.inner; ++j) {
           const int64_t from = o * plan.n * plan.inner + j;
           int64_t best = 0, best_length = 0;

@@ -23,7 +23,7 @@ void copy_triangle(const Tensor& x, const Tensor& y, int64_t diagonal) {
   const char* from = x.bytes();
   char* to = y.bytes();
   launch({{&x}, {&y}}, x.numel(), [&] {
-    parallel_for(columns ? x.numel() / columns : 0, 1 + 32768 / (columns + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(columns ? x.numel() / columns : 0, grain_for(32768, columns), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         int64_t r = row % rows;
         // Columns c with c - r <= diagonal belong to the lower triangle. The diagonal may be any number: no sum may

@@ -427,7 +427,7 @@ bool copy_transposed(const Walk& walk) {
     }
   };
   launch({}, count * rows * columns,
-         [&] { parallel_for(count * bands, 1 + kParallelGrain / (std::min(kBand, rows) * columns), range); });
+         [&] { parallel_for(count * bands, grain_for(kParallelGrain, std::min(kBand, rows), columns), range); });
   return true;
 }
 

@@ -33,6 +33,8 @@ def diff(
         return input.clone()
     parts = [part for part in (prepend, input, append) if part is not None]
     result = ondol.cat(parts, dim) if len(parts) > 1 else input
+    if result.numel() == 0:  # it may be of any length
+        return result.narrow(dim, 0, max(result.shape[dim] - n, 0)).clone()
     for _ in range(min(n, result.shape[dim])):
         size = result.shape[dim]
         after, before = result.narrow(dim, 1, size - 1), result.narrow(dim, 0, size - 1)

@@ -10,6 +10,8 @@ from ondol import Tensor
 from ondol._ops.checks import element_count
 from ondol._ops.registry import operation
 
+_MOST_DIMS = 64  # of a histogram
+
 
 def _check(input: Tensor, weight: Tensor | None, name: str) -> None:
     if input.dtype not in (ondol.float32, ondol.float64):
@@ -95,6 +97,8 @@ def histogramdd(
         raise RuntimeError(f"torch.histogramdd: weight {list(weight.shape)} should have the shape of the input without "
                            f"its last dimension, {list(input.shape[:-1])}")  # fmt: skip
     ndim = input.shape[-1]
+    if ndim > _MOST_DIMS:
+        raise NotImplementedError(f"histogramdd(): points of {ndim} coordinates; at most {_MOST_DIMS} are supported")
     given = [bins] * ndim if isinstance(bins, int) else list(bins)
     if len(given) != ndim:
         raise RuntimeError(f"torch.histogramdd: expected {ndim} sequences of bin edges or bin counts for a "

@@ -292,7 +292,7 @@ def sparse_(
     zeros = math.ceil(sparsity * rows)
     with ondol.no_grad():
         tensor.normal_(0, std, generator=generator)
-        for column in range(columns):
+        for column in range(columns if rows else 0):  # of nothing there may be any number
             tensor[ondol.randperm(rows)[:zeros], column] = 0
     return tensor
 

@@ -33,3 +33,29 @@ def test_the_gradient_of_repeated_nothing_ends():
     x = ondol.empty(2, 0, 3, requires_grad=True)
     y = x.repeat_interleave(LONGEST)
     assert ondol.autograd.grad(y, x, ondol.zeros_like(y))[0].shape == x.shape
+
+
+@pytest.mark.parametrize("name", ["sort", "argsort", "cumsum", "cumprod", "cummax", "logcumsumexp", "diff", "softmax"])
+def test_any_number_of_empty_lines_is_passed_over(name):
+    for shape in ((2**62, 0), (2**31, 0, 2**31), (3, 0, 2**60)):
+        x = ondol.empty(shape)
+        for dim in range(x.dim()):
+            if name == "softmax" or shape[dim] < 2**32:  # sorted positions are of 32 bits
+                result = getattr(x, name)(dim=dim)
+                assert (result[0] if isinstance(result, tuple) else result).numel() == 0
+
+
+def test_other_functions_pass_over_empty_lines():
+    assert ondol.empty(2**60, 2, 0).mode(1).values.shape == (2**60, 0)
+    assert ondol.linalg.qr(ondol.empty(2**50, 0, 3)).R.shape == (2**50, 0, 3)
+    assert ondol.empty(3, 0).expand(3, 0).diff(n=LONGEST).shape == (3, 0)
+    assert ondol.empty(2**61, 0).diff(n=2**60, dim=0).shape == (2**61 - 2**60, 0)
+    assert ondol.nn.init.sparse_(ondol.empty(0, 2**62), 0.5).shape == (0, 2**62)
+
+
+def test_a_sequence_of_nothing_too_long_for_its_steps_is_refused():
+    weights = [ondol.empty(3, 0), ondol.empty(3, 3), ondol.empty(3), ondol.empty(3)]
+    with pytest.raises(ondol.OutOfMemoryError, match="too large"):
+        ondol._native.rnn_relu(
+            ondol.empty(2**60, 2, 0), ondol.empty(1, 2, 3), weights, True, 1, 0.0, False, False, False
+        )

@@ -35,7 +35,6 @@ import ondol
 
 MEMORY = 2 << 30  # bytes beyond what the interpreter has at the start: extreme sizes must fail and not swap
 CHANGED = ("running_mean", "running_var")  # which normalizations update
-PATIENCE = 60  # seconds for one call, then it counts as hanging
 
 
 def arguments_of(make: Arguments, target: Target) -> tuple[list[Any], dict[str, Any]]:
@@ -57,10 +56,15 @@ def arguments_of(make: Arguments, target: Target) -> tuple[list[Any], dict[str, 
     return positional, named
 
 
+def is_small(tensor: Any, elements: int) -> bool:
+    """Whether its nested list is short; (2**62, 0) has no elements, and a list of as many empty ones."""
+    return tensor.numel() <= elements and max(tensor.shape, default=0) <= elements
+
+
 def described(value: Any) -> str:
     if isinstance(value, ondol.Tensor):
         grad = ", requires_grad" if value.requires_grad else ""
-        text = str(value.detach().clone().tolist()) if value.numel() <= 24 else "..."
+        text = str(value.detach().clone().tolist()) if is_small(value, 24) else "..."
         return f"<{value.dtype} {tuple(value.shape)} strides {value.stride()}{grad} {text}>"
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         return ("({})" if isinstance(value, tuple) else "[{}]").format(", ".join(map(described, value)))
@@ -86,7 +90,7 @@ def use(result: Any, inputs: list[Any]) -> None:
     outputs = tensors_in(result)
     for tensor in outputs:
         guard.check_sense(tensor)
-        if max(tensor.shape, default=0) <= 4096 and tensor.numel() <= 4096:
+        if is_small(tensor, 4096):
             tensor.detach().tolist()
     leaves = [tensor for tensor in inputs if tensor.requires_grad]
     roots = [tensor for tensor in outputs if tensor.requires_grad and tensor.numel() <= 4096]
@@ -96,7 +100,7 @@ def use(result: Any, inputs: list[Any]) -> None:
         ones = [ondol.ones_like(root) for root in roots]
         gradients = ondol.autograd.grad(roots, leaves, ones, allow_unused=True, create_graph=level == 0)
         for gradient in gradients:
-            if gradient is not None and gradient.numel() <= 4096:
+            if gradient is not None and is_small(gradient, 4096):
                 gradient.detach().tolist()
         roots = [gradient for gradient in gradients if gradient is not None and gradient.requires_grad]
 
@@ -167,11 +171,11 @@ def fuzz(options: argparse.Namespace) -> tuple[Counter[str], list[str]]:
         state = random.Random(f"{options.seed} {number}")
         ondol.manual_seed(number)
         target = state.choice(candidates)
-        positional, named = arguments_of(Arguments(state), target)
+        positional, named = arguments_of(Arguments(state, options.vast), target)
         if options.trace:
             print(f"{number}: {written(target.name, positional, named)}", file=sys.stderr, flush=True)
         text = written(target.name, positional, named) if options.go_on else target.name
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(options.patience, exit=True)
         try:
             outcomes[call(target, positional, named)] += 1
         except BaseException as failure:
@@ -197,6 +201,8 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=10**9)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--only", default=".*", help="names of operators, a regular expression")
+    parser.add_argument("--patience", type=float, default=60, help="seconds for a call, then it counts as hanging")
+    parser.add_argument("--vast", type=float, default=0.01, help="share of calls with tensors as (0, 2**62)")
     parser.add_argument("--go-on", action="store_true", help="collect findings instead of ending at the first")
     parser.add_argument("--trace", action="store_true", help="write each call to stderr before it happens")
     options = parser.parse_args()

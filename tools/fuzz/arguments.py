@@ -12,6 +12,9 @@ import ondol
 
 SHAPES = [(), (0,), (1,), (3,), (5,), (17,), (70,), (2, 3), (3, 2), (3, 3), (0, 3), (9, 8), (2, 0, 3), (2, 3, 4)]
 SHAPES += [(1, 4, 1), (3, 2, 2), (2, 3, 4, 5), (1, 2, 5, 5), (2, 2, 3, 3, 3), (1, 1, 2, 1, 2, 1)]
+# Without elements, but with sizes that no kernel may multiply, add to or count through.
+VAST = [(0, 2**62), (2**62, 0), (2**63 - 1, 0), (2**31, 0, 2**31), (3, 0, 2**60), (2**60, 2, 0), (0, 2**31, 2**30, 2)]
+VAST += [(0, 2**62, 1), (1, 2**50, 0, 3), (2, 0, 2**30, 2**30), (0, 3, 2**61), (2, 3, 2**31, 0, 2**27)]
 DTYPES = [getattr(ondol, name) for name in ["float32", "float64", "float16", "bfloat16", "complex64", "complex128"]]
 DTYPES += [getattr(ondol, name) for name in ["bool", "uint8", "int8", "int16", "int32", "int64"]]
 DTYPES += [getattr(ondol, name) for name in ["uint16", "uint64", "float8_e5m2", "float8_e4m3fn", "complex32"]]
@@ -47,9 +50,10 @@ WRONG = [
 class Arguments:
     """Makes the arguments of one call; shape and dtype agree more often than not, so that many calls get far."""
 
-    def __init__(self, random_state: random.Random) -> None:
+    def __init__(self, random_state: random.Random, vast: float) -> None:
         self.random = random_state
-        self.shape = random_state.choice(SHAPES)
+        self.shapes = VAST * 3 + SHAPES if random_state.random() < vast else SHAPES
+        self.shape = random_state.choice(self.shapes)
         self.dtype = random_state.choice(DTYPES[:2] * 4 + DTYPES)
         self.wildness = random_state.choice([0.0, 0.03, 0.15, 0.5])
 
@@ -73,7 +77,7 @@ class Arguments:
 
     def of_tensor(self) -> Any:
         choose = self.random.random
-        shape = self.shape if choose() < 0.6 else self.random.choice(SHAPES)
+        shape = self.shape if choose() < 0.6 else self.random.choice(self.shapes)
         dtype = self.dtype if choose() < 0.7 else self.random.choice(DTYPES)
         count = 1
         for size in shape:
@@ -102,7 +106,7 @@ class Arguments:
     def rearranged(self, tensor: Any) -> Any:
         dim = self.random.randrange(tensor.dim())
         way = self.random.randrange(4)
-        if way == 0:
+        if way == 0 or max(tensor.shape) >= 2**20:
             return tensor.transpose(0, dim)
         if way == 1:
             return ondol.cat([tensor, tensor], dim).narrow(dim, tensor.size(dim) // 2, tensor.size(dim))

@@ -64,7 +64,7 @@ def check_untouched(before: list[Picture], outputs: list[Any], failed: bool) -> 
 def _check_beside(one: Picture, now: Picture) -> None:
     """Bytes of the storage that are no element of the tensor."""
     shape, strides, offset, dtype = one.layout
-    places = [offset]
+    places = [] if 0 in shape else [offset]
     for length, stride in zip(shape, strides):
         places = [place + i * stride for place in places for i in range(length)]
     size, after = dtype.itemsize, bytearray(now.content)

@@ -31,6 +31,10 @@ ALSO = {
     "nn.init.kaiming_normal_": OverflowError,
     "nn.init.kaiming_uniform": OverflowError,
     "nn.init.kaiming_uniform_": OverflowError,
+    "nn.init.xavier_normal": ZeroDivisionError,
+    "nn.init.xavier_normal_": ZeroDivisionError,
+    "nn.init.xavier_uniform": ZeroDivisionError,
+    "nn.init.xavier_uniform_": ZeroDivisionError,
     "nn.init.sparse": OverflowError,
     "nn.init.sparse_": OverflowError,
 }

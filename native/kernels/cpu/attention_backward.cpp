@@ -19,7 +19,7 @@ class AttentionGradient {
     width_ = padded<T>(s.width), value_width_ = padded<T>(s.value_width);
     query_blocks_ = blocks_of(s.queries, query_block), key_blocks_ = blocks_of(s.keys, key_block);
     group_ = s.heads / s.key_heads;
-    parallel_for(s.batch * s.heads, 1 + 16384 / (1 + s.queries * s.value_width), [&](int64_t begin, int64_t end) {
+    parallel_for(s.batch * s.heads, grain_for(16384, s.queries, s.value_width), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t image = i / s.heads, head = i % s.heads;
         for (int64_t query = 0; query < s.queries; query++) {

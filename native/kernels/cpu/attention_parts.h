@@ -51,7 +51,7 @@ class TransposedBlocks {
         blocks_(blocks_of(s.keys, key_block)),
         size_(width * key_block),
         data_(s.batch * heads_ * blocks_ * size_) {
-    parallel_for(s.batch * heads_ * blocks_, 1 + 16384 / (1 + size_), [&](int64_t begin, int64_t end) {
+    parallel_for(s.batch * heads_ * blocks_, grain_for(16384, size_), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t block = i % blocks_, head = i / blocks_ % heads_, image = i / (blocks_ * heads_);
         const int64_t first = block * key_block, count = s.keys - first < key_block ? s.keys - first : key_block;

@@ -8,7 +8,7 @@ namespace {
 
 template <class T>
 void backward_bias(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb) {
-  parallel_for(channels, 1 + 32768 / (1 + batch * spatial), [&](int64_t begin, int64_t end) {
+  parallel_for(channels, grain_for(32768, batch, spatial), [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; channel++) {
       double sum = 0;
       for (int64_t image = 0; image < batch; image++) {

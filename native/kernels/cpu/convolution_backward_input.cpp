@@ -25,7 +25,7 @@ void transpose_weight(const ConvolutionShape& s, const ResidueClass& residue, co
   const int64_t taps = residue.gather.taps, *tap = residue.tap.get();
   constexpr int64_t together = 8;  // channels in, whose kernels are read side by side
   const int64_t blocks = (in + together - 1) / together;
-  parallel_for(s.groups * blocks, 1 + 16384 / (1 + together * out * taps), [&](int64_t begin, int64_t end) {
+  parallel_for(s.groups * blocks, grain_for(16384, together, out, taps), [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block++) {
       const int64_t group = block / blocks, first = block % blocks * together;
       const int64_t count = first + together < in ? together : in - first;

@@ -63,7 +63,7 @@ void frame_product(const PlaneFrame& frame, int64_t taps, const int64_t* offsets
   }
 }
 
-int64_t plane_grain(int64_t points, int64_t taps) { return 1 + 32768 / (1 + points * (taps + 4)); }
+int64_t plane_grain(int64_t points, int64_t taps) { return grain_for(32768, points, taps + 4); }
 
 /// Calls f.operator()<size of the kernel, stride>() and returns true for those that DepthwiseRows computes.
 template <class F>

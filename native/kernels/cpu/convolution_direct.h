@@ -22,7 +22,7 @@ class PaddedSource {
         offsets_(group_channels_ * gather.taps) {
     for (int64_t k = 0; k < group_channels_ * gather.taps; k++)
       offsets_.get()[k] = k / gather.taps * frame_.size() + frame_.tap(k % gather.taps);
-    parallel_for(gather.batch * gather.channels, 1 + 32768 / (1 + frame_.size()), [&](int64_t begin, int64_t end) {
+    parallel_for(gather.batch * gather.channels, grain_for(32768, frame_.size()), [&](int64_t begin, int64_t end) {
       for (int64_t plane = begin; plane < end; plane++)
         frame_.copy_in(T(0), source + plane * gather.source_size(), images_.get() + plane * frame_.size());
     });
@@ -76,7 +76,7 @@ class DirectProduct {
     const int64_t vectors = gather_.points[0] * gather_.points[1] * row_vectors_;
     const int64_t tiles = (vectors + tile_vectors - 1) / tile_vectors;
     const int64_t work = rows_ * depth_ * tile_vectors * lanes<T>;
-    parallel_for(gather_.batch * groups_ * tiles, 1 + 65536 / (1 + work), [&](int64_t begin, int64_t end) {
+    parallel_for(gather_.batch * groups_ * tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
       for (int64_t item = begin; item < end; item++) {
         const int64_t first = item % tiles * tile_vectors, left = vectors - first;
         const int64_t group = item / tiles % groups_, image = item / (tiles * groups_);

@@ -32,7 +32,7 @@ class DirectWeightGradient {
   void run() const {
     const int64_t tiles = s_.groups * column_tiles(), sums_size = dot_columns * rows_ * lanes<T>;
     const int64_t work = rows_ * dot_columns * s_.batch * vectors_ * lanes<T>;
-    parallel_for(tiles, 1 + 65536 / (1 + work), [&](int64_t begin, int64_t end) {
+    parallel_for(tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
       Scratch<T> sums((end - begin < together ? end - begin : together) * sums_size);
       for (int64_t first = begin; first < end; first += together)
         compute(first, first + together < end ? first + together : end, sums_size, sums.get());
@@ -43,7 +43,7 @@ class DirectWeightGradient {
   /// gy with each row of points closed with zeros to whole vectors, and planes kept off one set of the cache.
   void pack(const T* gy) {
     const int64_t lines = gather_.points[0] * gather_.points[1], width = gather_.points[2];
-    parallel_for(s_.batch * s_.channels_out, 1 + 32768 / (1 + lines * width), [&](int64_t begin, int64_t end) {
+    parallel_for(s_.batch * s_.channels_out, grain_for(32768, lines, width), [&](int64_t begin, int64_t end) {
       for (int64_t plane = begin; plane < end; plane++)
         for (int64_t line = 0; line < lines; line++) {
           const T* from = gy + (plane * lines + line) * width;

@@ -38,7 +38,7 @@ void winograd_backward_weight(const ConvolutionShape&, const float* x, const flo
 /// gw = the sum of the slices that threads made, [slices, size], in their order.
 template <class T>
 void add_up_slices(const T* slices, int64_t count, int64_t size, T* gw) {
-  parallel_for(size, 1 + 32768 / count, [&](int64_t begin, int64_t end) {
+  parallel_for(size, grain_for(32768, count), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       T sum = 0;
       for (int64_t slice = 0; slice < count; slice++) sum += slices[slice * size + i];

@@ -59,7 +59,7 @@ void pairs(const T* x, const T* columns, int64_t rows, int64_t n, T* out) {
     }
   };
   // Early rows have many partners and late ones few, so threads take them by twos.
-  parallel_for((rows + 1) / 2, 1 + grain / (rows * n + 1), [=](int64_t begin, int64_t end) {
+  parallel_for((rows + 1) / 2, grain_for(grain, rows, n), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       row_distances(i);
       if (rows - 1 - i != i) row_distances(rows - 1 - i);
@@ -96,7 +96,7 @@ template <int kVectors, class T>
 
 template <class T>
 void pairs_backward(const T* x, const T* weights, int64_t rows, int64_t n, T* gx) {
-  parallel_for(rows, 1 + grain / (rows * n + 1), [=](int64_t begin, int64_t end) {
+  parallel_for(rows, grain_for(grain, rows, n), [=](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       int64_t at = 0;
       for (; at + 4 * lanes<T> <= n; at += 4 * lanes<T>) gradient_tile<4>(x, weights, row, rows, n, at, gx);

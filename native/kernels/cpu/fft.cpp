@@ -24,7 +24,7 @@ bool fills_vectors_alone(const FftPlan<T>& plan) {
 template <class T, class Task>
 void each_block(const FftLines<T>& lines, int64_t points, int64_t width, Task task) {
   const int64_t blocks = (lines.count + width - 1) / width;
-  parallel_for(blocks, 1 + grain / (points * width), [&](int64_t begin, int64_t end) {
+  parallel_for(blocks, grain_for(grain, points, width), [&](int64_t begin, int64_t end) {
     const Workspace<T> workspace(points, width);
     const LineWalk<T> walk(lines);
     Block<const T> x;

@@ -12,7 +12,7 @@ constexpr int64_t strip = 64;
 /// Calls f(first channel, number of channels) for strips of channels, in parallel.
 template <class F>
 void for_each_strip(int64_t batch, int64_t channels, F&& f) {
-  parallel_for((channels + strip - 1) / strip, 1 + 32768 / (1 + strip * batch), [&](int64_t begin, int64_t end) {
+  parallel_for((channels + strip - 1) / strip, grain_for(32768, strip, batch), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) f(i * strip, channels - i * strip < strip ? channels - i * strip : strip);
   });
 }

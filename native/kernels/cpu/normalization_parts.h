@@ -81,6 +81,6 @@ inline double reciprocal_deviation(const RowMoments& moments, double eps) {
   return 1 / __builtin_sqrt((variance > 0 || variance != variance ? variance : 0) + eps);
 }
 
-inline int64_t row_grain(int64_t n) { return 1 + 16384 / (1 + n); }
+inline int64_t row_grain(int64_t n) { return grain_for(16384, n); }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

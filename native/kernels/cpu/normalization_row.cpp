@@ -71,7 +71,7 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const T
   int64_t slices = rows / 16 < 64 ? rows / 16 : 64;
   if (slices < 1) slices = 1;
   Scratch<T> partial_weight(gw ? slices * n : 0), partial_bias(gb ? slices * n : 0);
-  parallel_for(slices, 1 + 16384 / (1 + rows / slices * n), [&](int64_t begin, int64_t end) {
+  parallel_for(slices, grain_for(16384, rows / slices, n), [&](int64_t begin, int64_t end) {
     for (int64_t slice = begin; slice < end; slice++) {
       T* to_weight = partial_weight.get() + slice * n;
       T* to_bias = partial_bias.get() + slice * n;
@@ -94,7 +94,7 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const T
     }
   });
   const auto add_up = [&](const T* partial, T* to) {
-    parallel_for(n, 1 + 16384 / slices, [&](int64_t begin, int64_t end) {
+    parallel_for(n, grain_for(16384, slices), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) to[i] = partial[i];
       for (int64_t slice = 1; slice < slices; slice++) {
         for (int64_t i = begin; i < end; i++) to[i] += partial[slice * n + i];

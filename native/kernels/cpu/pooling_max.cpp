@@ -203,7 +203,7 @@ void max_of_wide(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   const int64_t in = plane_size(s.input), out = plane_size(s.output);
   Vec<IndexOf<T>> ramp;
   for (int lane = 0; lane < lanes<T>; lane++) ramp[lane] = static_cast<IndexOf<T>>(lane);
-  parallel_for(s.planes * out, 1 + 32768 / (1 + plane_size(s.kernel)), [&](int64_t begin, int64_t end) {
+  parallel_for(s.planes * out, grain_for(32768, plane_size(s.kernel)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const int64_t at = i % out, row = at / s.output[2];
       const int64_t d = row / s.output[1] * s.stride[0], h = row % s.output[1] * s.stride[1];

@@ -39,7 +39,7 @@ inline PoolingWindow adaptive_window(const PoolingShape& s, int axis, int64_t ou
   return {output * size / n, ((output + 1) * size + n - 1) / n, 1};
 }
 
-inline int64_t pooling_grain(int64_t work_per_plane) { return 1 + 32768 / (1 + work_per_plane); }
+inline int64_t pooling_grain(int64_t work_per_plane) { return grain_for(32768, work_per_plane); }
 
 /// The reading of an input plane by the windows, tap by tap; `offsets` has room for the three of each tap.
 inline PatchGather window_gather(const PoolingShape& s, int64_t* offsets) {

@@ -44,12 +44,12 @@ inline void count_lines(const T* x, Y* y, Lines lines, Finish finish) {
       y[i] = finish(total);
     }
   } else if (lines.inner == 1) {
-    parallel_for(lines.outer, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(grain, n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) y[i] = finish(count_row(x + i * n, n));
     });
   } else {
     const int64_t blocks = (lines.inner + width - 1) / width;
-    parallel_for(lines.outer * blocks, 1 + grain / (width * (n + 1)), [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer * blocks, grain_for(grain, width, n), [&](int64_t begin, int64_t end) {
       int64_t counts[width];
       for (int64_t task = begin; task < end; ++task) {
         const int64_t column = task % blocks * width, outer = task / blocks;

@@ -172,7 +172,7 @@ void reduce_rows(const R& reducer, const typename R::Type* x, Lines lines, Finis
   using State = typename R::State;
   const int64_t n = lines.n, size = chunk_size(n, chunk);
   if (n <= size || lines.outer >= 2 * num_threads()) {
-    parallel_for(lines.outer, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(grain, n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) finish(i, 1, reduce_row(reducer, x + i * n, n));
     });
     return;
@@ -213,7 +213,7 @@ void reduce_columns(const R& reducer, const typename R::Type* x, Lines lines, Fi
   while (smallest * width < chunk) smallest *= 2;
   const int64_t size = chunk_size(lines.n, smallest), chunks = (lines.n + size - 1) / size;
   if (chunks <= 1 || tasks >= 2 * num_threads()) {
-    parallel_for(tasks, 1 + grain / (width * (lines.n + 1)), [&](int64_t begin, int64_t end) {
+    parallel_for(tasks, grain_for(grain, width, lines.n), [&](int64_t begin, int64_t end) {
       State states[block_vectors];
       for (int64_t task = begin; task < end; ++task) {
         reduce_block(reducer, block_of(task, 0, lines.n), states);

@@ -52,7 +52,7 @@ void search_rows(const T* x, T* values, int64_t* indices, Lines lines) {
     indices[i] = found.index;
   };
   if (n <= size || lines.outer >= 2 * num_threads()) {
-    parallel_for(lines.outer, 1 + grain / n, [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(grain, n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) put(i, search_row<T, largest>(x + i * n, n));
     });
     return;
@@ -79,7 +79,7 @@ void search_columns(const T* x, T* values, int64_t* indices, Lines lines) {
   if (lines.are_none()) return;
   constexpr int64_t width = 256;
   const int64_t blocks = (lines.inner + width - 1) / width;
-  parallel_for(lines.outer * blocks, 1 + grain / (width * lines.n), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * blocks, grain_for(grain, width, lines.n), [&](int64_t begin, int64_t end) {
     T best[width];
     int64_t where[width];
     for (int64_t task = begin; task < end; ++task) {

@@ -13,6 +13,8 @@ struct Lines {
 
   /// Whether there is nothing to do; n may then be any number, too large to compute with.
   bool are_none() const { return outer == 0 || inner == 0; }
+  /// Whether there is nothing to read; there may then be any number of lines.
+  bool are_empty() const { return n == 0 || are_none(); }
 };
 
 }  // namespace ondol::kernel

@@ -14,10 +14,10 @@ inline constexpr int64_t block_width = 128;  // neighbouring lines that run side
 template <class Rule, class T, class Put>
 void scan(const T* x, Lines lines, Put put) {
   using State = typename Rule::State;
-  if (lines.are_none()) return;
+  if (lines.are_empty()) return;
   const int64_t n = lines.n, inner = lines.inner;
   if (inner == 1) {
-    parallel_for(lines.outer, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(grain, n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * n; i < end * n; i += n) {
         State state = Rule::start();
         for (int64_t r = 0; r < n; ++r) {
@@ -29,7 +29,7 @@ void scan(const T* x, Lines lines, Put put) {
     return;
   }
   const int64_t blocks = (inner + block_width - 1) / block_width;
-  parallel_for(lines.outer * blocks, 1 + grain / ((n + 1) * block_width), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * blocks, grain_for(grain, n, block_width), [&](int64_t begin, int64_t end) {
     State states[block_width];
     for (int64_t task = begin; task < end; ++task) {
       const int64_t column = task % blocks * block_width, first = task / blocks * n * inner + column;

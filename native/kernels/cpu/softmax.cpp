@@ -111,16 +111,16 @@ void log_softmax_backward_columns(const T* dy, const T* y, T* dx, const Columns<
 template <class T, class Row, class Group>
 void for_lines(Lines lines, Row row, Group group) {
   const int64_t n = lines.n, inner = lines.inner;
-  if (n == 0 || lines.are_none()) return;
+  if (lines.are_empty()) return;
   if (inner == 1) {
-    parallel_for(lines.outer, 1 + grain / n, [&](int64_t begin, int64_t end) {
+    parallel_for(lines.outer, grain_for(grain, n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) row(i * n);
     });
     return;
   }
   constexpr int64_t width = columns_together * lanes<T>;
   const int64_t groups = (inner + width - 1) / width;
-  parallel_for(lines.outer * groups, 1 + grain / (n * width), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * groups, grain_for(grain, n, width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t column = i % groups * width;
       int count = int(inner - column < width ? inner - column : width);

@@ -27,7 +27,7 @@ int64_t cross_entropy(const T* x, const T* weight, T* loss, T* lse, T* row_weigh
   const T smoothing = T(task.label_smoothing);
   for (int64_t i = 0; i < task.rows; ++i)
     if (task.targets[i] != task.ignore_index && (task.targets[i] < 0 || task.targets[i] >= n)) return i;
-  parallel_for(task.rows, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(task.rows, grain_for(grain, n), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* row = x + i * n;
       const int64_t target = task.targets[i];
@@ -59,7 +59,7 @@ void cross_entropy_backward(const T* dloss, int64_t dloss_step, double scale, co
   const int64_t n = task.classes;
   const T smooth = T(task.label_smoothing / double(n)), kept = T(1 - task.label_smoothing);
   const T all_weights = !weight ? T(n) : smooth > 0 ? sum_of(weight, n) : T(0);
-  parallel_for(task.rows, 1 + grain / (n + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(task.rows, grain_for(grain, n), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* row = x + i * n;
       T* to = dx + i * n;

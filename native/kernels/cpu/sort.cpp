@@ -17,8 +17,9 @@ inline constexpr int64_t narrow_digits_from = 192, wide_digits_from = 4096;
 /// twice.
 template <class Item, class F>
 void for_lines(Lines lines, int64_t result_length, int64_t room, F f) {
+  if (lines.are_empty()) return;
   const int64_t inner = lines.inner;
-  parallel_for(lines.outer * inner, 1 + grain / (lines.n + 1), [&](int64_t begin, int64_t end) {
+  parallel_for(lines.outer * inner, grain_for(grain, lines.n), [&](int64_t begin, int64_t end) {
     Item* items = static_cast<Item*>(::operator new(2 * (room + 1) * sizeof(Item)));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t outer = i / inner, column = i % inner;
