@@ -322,7 +322,7 @@ Tensor cross_entropy_of_indices(const Tensor& input, const Tensor& target, const
   const Dtype compute = reduction_dtype(input.dtype());
   const kernel::CrossEntropyTask kernel_task{task.places(), task.classes, task.targets.data<int64_t>(), ignore_index,
                                              smoothing};
-  Tensor losses = empty({task.places()}, compute), lse = empty({task.places()}, compute);
+  Tensor losses = empty({task.places()}, compute), lse = empty({2, task.places()}, compute);
   Tensor weights = empty({task.places()}, compute), w, result;
   double total_weight = 1;
   {

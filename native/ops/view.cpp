@@ -312,6 +312,7 @@ static std::vector<Tensor> unbind(const Tensor& self, int64_t dim) {
   dim = wrap_dim(dim, self.ndim());
   if (self.ndim() == 0) index_error("Dimension specified as ", dim, " but tensor has no dimensions");
   std::vector<Tensor> parts;
+  parts.reserve(static_cast<size_t>(self.sizes()[dim]));  // refuses at once what would not end
   for (int64_t i = 0; i < self.sizes()[dim]; ++i) parts.push_back(select(self, dim, i));
   return parts;
 }

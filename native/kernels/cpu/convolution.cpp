@@ -2,9 +2,27 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/division.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
+
+/// Sums of so many elements stay in T, those of more are added up in double.
+inline constexpr int64_t chain = 1024;
+
+template <class T>
+double sum_of(const T* x, int64_t n) {
+  Vec<T> partial[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * lanes<T> <= n; i += 2 * lanes<T>) {
+    partial[0] += load(x + i);
+    partial[1] += load(x + i + lanes<T>);
+  }
+  double sum = 0;
+  for (int lane = 0; lane < lanes<T>; lane++) sum += double(partial[0][lane]) + double(partial[1][lane]);
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
 
 template <class T>
 void backward_bias(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb) {
@@ -13,11 +31,7 @@ void backward_bias(int64_t batch, int64_t channels, int64_t spatial, const T* g,
       double sum = 0;
       for (int64_t image = 0; image < batch; image++) {
         const T* plane = g + (image * channels + channel) * spatial;
-        Vec<T> partial{};  // one plane's sums stay in T, those of planes in double
-        int64_t i = 0;
-        for (; i + lanes<T> <= spatial; i += lanes<T>) partial += load(plane + i);
-        for (int lane = 0; lane < lanes<T>; lane++) sum += partial[lane];
-        for (; i < spatial; i++) sum += plane[i];
+        for (int64_t i = 0; i < spatial; i += chain) sum += sum_of(plane + i, smaller_of(chain, spatial - i));
       }
       gb[channel] = static_cast<T>(sum);
     }

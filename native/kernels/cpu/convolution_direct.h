@@ -4,6 +4,7 @@
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_product.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/product_microkernel.h"
 
@@ -54,9 +55,11 @@ inline bool reads_directly(const PatchGather& g, int64_t rows) {
   return g.batch * g.channels * PlaneFrame(g, lanes<T>).size() * int64_t(sizeof(T)) <= most_bytes;
 }
 
-/// GatheredProduct on a padded source; every result is one chain of multiply-adds.
+/// GatheredProduct on a padded source.
 template <class T>
 class DirectProduct {
+  static constexpr int64_t longest_chain = 256;  // terms, for the sake of their sum's last digits
+
  public:
   DirectProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
                 const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
@@ -111,17 +114,16 @@ class DirectProduct {
     if (row < rows_) tile<1, vectors>(image, group, first, row, from);
   }
 
+  /// sum[r][v] = sum_k a[r, k] x[v, k] over `count` terms, one chain of multiply-adds for each element.
   template <int rows, int vectors>
-  void tile(int64_t image, int64_t group, int64_t first, int64_t row, const T* const* from) const {
-    const int64_t channel = group * rows_ + row, *offsets = source_.offsets();
-    const T* a = weight_ + channel * depth_;
-    Vec<T> sum[rows][vectors];
+  [[gnu::always_inline]] void multiply(const T* a, const T* const* from, const int64_t* offsets, int64_t count,
+                                       Vec<T> (&sum)[rows][vectors]) const {
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; v++) sum[r][v] = broadcast(bias_ ? bias_[channel + r] : T(0));
+      for (int v = 0; v < vectors; v++) sum[r][v] = Vec<T>{};
     }
-    for (int64_t k = 0; k < depth_; k++) {
+    for (int64_t k = 0; k < count; k++) {
       Vec<T> right[vectors];
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; v++) right[v] = load(from[v] + offsets[k]);
@@ -130,6 +132,30 @@ class DirectProduct {
         const Vec<T> left = broadcast(a[r * depth_ + k]);
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
+      }
+    }
+  }
+
+  template <int rows, int vectors>
+  void tile(int64_t image, int64_t group, int64_t first, int64_t row, const T* const* from) const {
+    const int64_t channel = group * rows_ + row, *offsets = source_.offsets();
+    const T* a = weight_ + channel * depth_;
+    Vec<T> sum[rows][vectors];
+    multiply<rows, vectors>(a, from, offsets, smaller_of(longest_chain, depth_), sum);
+    for (int64_t k = longest_chain; k < depth_; k += longest_chain) {
+      Vec<T> part[rows][vectors];
+      multiply<rows, vectors>(a + k, from, offsets + k, smaller_of(longest_chain, depth_ - k), part);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) sum[r][v] += part[r][v];
+      }
+    }
+    if (bias_) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++) sum[r][v] += bias_[channel + r];
       }
     }
     if (epilogue_) {

@@ -6,39 +6,44 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-/// Two passes over a leaf, while it is in the cache; leaves join by Chan, Golub and LeVeque's formula (1979).
+/// Two passes over a leaf, while it is in the cache; leaves join by Chan, Golub and LeVeque's formula (1979), and what
+/// the sums of squares lose to rounding when they join is kept apart.
 template <class T>
 struct Moments {
   using Type = T;
   using V = Vec<T>;
   struct State {
-    V mean, m2;
+    V mean, m2, lost;
   };
 
   static V add(V a, V b) { return a + b; }
   static State row(const T* x, int64_t n) {
     V mean = fold_row(x, n, T(0), add, add) / T(n);
     V m2 = fold_row(x, n, T(0), [mean](V s, V v) { return s + (v - mean) * (v - mean); }, add);
-    return {mean, m2};
+    return {mean, m2, V{}};
   }
   static void columns(const Block<T>& block, State* states) {
     for (int v = 0; v < block.vectors; ++v) states[v] = State{};
-    fold_columns(block, states, [](State s, V x, int) { return State{s.mean + x, s.m2}; });
+    fold_columns(block, states, [](State s, V x, int) { return State{s.mean + x, s.m2, s.lost}; });
     for (int v = 0; v < block.vectors; ++v) states[v].mean /= T(block.rows);
-    fold_columns(block, states, [](State s, V x, int) { return State{s.mean, s.m2 + (x - s.mean) * (x - s.mean)}; });
+    fold_columns(block, states,
+                 [](State s, V x, int) { return State{s.mean, s.m2 + (x - s.mean) * (x - s.mean), s.lost}; });
   }
   static State combine(State a, int64_t count_a, State b, int64_t count_b) {
     T share = T(double(count_b) / double(count_a + count_b));
     V difference = b.mean - a.mean;
-    return {a.mean + difference * share, a.m2 + b.m2 + difference * difference * (share * T(count_a))};
+    V between = difference * difference * (share * T(count_a));
+    Exact<V> within = exact_sum(a.m2, b.m2), m2 = exact_sum(within.value, between);
+    return {a.mean + difference * share, m2.value, a.lost + b.lost + within.rest + m2.rest};
   }
+  static V sum_of_squares(State s) { return select(isinf(s.m2), s.m2, s.m2 + s.lost); }
 };
 
 template <class T>
 void moments(const T* x, T* mean, T* m2, Lines lines) {
   reduce_lines(Moments<T>{}, x, lines, [=](int64_t i, int count, auto state) {
     if (mean) store_lanes(mean + i, state.mean, count);
-    if (m2) store_lanes(m2 + i, state.m2, count);
+    if (m2) store_lanes(m2 + i, Moments<T>::sum_of_squares(state), count);
   });
 }
 

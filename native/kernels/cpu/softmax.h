@@ -26,7 +26,8 @@ struct SoftmaxFunctions {
   void (*log_softmax_backward)(const T* dy, const T* y, T* dx, Lines lines);
 
   /// loss[i] = (1 - eps) w[t] (lse - x[t]) + eps / classes * sum_c w[c] (lse - x[c]), unreduced, with lse[i] the
-  /// log-sum-exp of the row, t its target and w the class weights (null: all 1). row_weight[i] = w[t], or 0 for an
+  /// log-sum-exp of the row (and lse[rows + i] what rounding took from it), t its target and w the class weights (null:
+  /// all 1). row_weight[i] = w[t], or 0 for an
   /// ignored row: their sum is what torch's "mean" divides by (row_weight may be null). Returns -1, or the first row
   /// whose target is neither a class nor ignore_index; then the results are not to be used.
   int64_t (*cross_entropy)(const T* x, const T* weight, T* loss, T* lse, T* row_weight, const CrossEntropyTask& task);

@@ -24,6 +24,7 @@ inline T smooth_loss(const T* x, const T* weight, T lse, int64_t classes) {
 template <class T>
 int64_t cross_entropy(const T* x, const T* weight, T* loss, T* lse, T* row_weight, const CrossEntropyTask& task) {
   const int64_t n = task.classes;
+  T* lse_rest = lse + task.rows;
   const T smoothing = T(task.label_smoothing);
   for (int64_t i = 0; i < task.rows; ++i)
     if (task.targets[i] != task.ignore_index && (task.targets[i] < 0 || task.targets[i] >= n)) return i;
@@ -33,7 +34,9 @@ int64_t cross_entropy(const T* x, const T* weight, T* loss, T* lse, T* row_weigh
       const int64_t target = task.targets[i];
       Vec<T> m = row_maximum(row, n);
       m = select(m == -infinity<T>, Vec<T>{}, m);
-      lse[i] = (log(row_exp_sum(row, n, m)) + m)[0];
+      const Exact<Vec<T>> sum = exact_sum(m, log(row_exp_sum(row, n, m)));
+      lse[i] = sum.value[0];
+      lse_rest[i] = select(isfinite(sum.value), sum.rest, Vec<T>{})[0];
       const bool ignored = target == task.ignore_index;
       const T w = ignored ? T(0) : weight ? weight[target] : T(1);
       if (row_weight) row_weight[i] = w;
@@ -69,14 +72,16 @@ void cross_entropy_backward(const T* dloss, int64_t dloss_step, double scale, co
         continue;
       }
       const T g = dloss[i * dloss_step] * T(scale), w = kept * (weight ? weight[target] : T(1));
-      const T share = g * (w + smooth * all_weights), base = lse[i], even = g * smooth;
+      const T share = g * (w + smooth * all_weights), even = g * smooth;
+      const auto probability = [&, base = lse[i], rest = lse[task.rows + i]](auto part) {
+        return exp((part.of(row, T(0)) - base) - rest);
+      };
       if (smooth == 0)
-        map_row<T>(n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base)); });
+        map_row<T>(n, [&](auto part) { part.put(to, share * probability(part)); });
       else if (!weight)
-        map_row<T>(n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base) - even); });
+        map_row<T>(n, [&](auto part) { part.put(to, share * probability(part) - even); });
       else
-        map_row<T>(
-            n, [&](auto part) { part.put(to, share * exp(part.of(row, T(0)) - base) - even * part.of(weight, T(0))); });
+        map_row<T>(n, [&](auto part) { part.put(to, share * probability(part) - even * part.of(weight, T(0))); });
       to[target] -= g * w;
     }
   });
