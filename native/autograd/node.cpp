@@ -141,6 +141,29 @@ Saved Saved::output(const Tensor& tensor, uint32_t index) {
   return saved;
 }
 
+Saved Saved::or_remade(const Tensor& tensor) {
+  const Recipe* recipe = tensor.grad_fn() ? tensor.grad_fn()->recipe() : nullptr;
+  const bool as_made = recipe && tensor.storage()->untouched() && !tensor.impl()->own_version;
+  if (!as_made || hooks_for_saved || InPlaceTarget::is(tensor)) return Saved(tensor);
+  Saved saved;
+  ++made;
+  saved.remade_ = Ref<Remade>(new Remade(*recipe, tensor.grad_fn()));
+  return saved;
+}
+
+void dispose(Saved::Remade* remade) { delete remade; }
+
+/// The tensor that a recipe makes, in the place of the one that was.
+static Tensor made_again(const Saved::Remade& remade) {
+  Tensor tensor;
+  {
+    NoGrad silent;
+    tensor = remade.recipe.make(remade.recipe.input());
+  }
+  move_to(tensor.impl(), remade.node, 0);
+  return tensor;
+}
+
 void Saved::keep(const Tensor& tensor) {
   version_ = tensor.version();
   if (!hooks_for_saved) {
@@ -158,6 +181,7 @@ Saved& Saved::operator=(Saved&& other) noexcept {
   ++made;
   tensor_ = std::move(other.tensor_);
   packed_ = std::move(other.packed_);
+  remade_ = std::move(other.remade_);
   version_ = other.version_;
   output_index_ = other.output_index_;
   is_output_ = other.is_output_;
@@ -181,6 +205,7 @@ static std::string described(const Tensor& tensor) {
 
 Tensor Saved::operator()(Node* node) const {
   if (!node) node = running_node;
+  if (remade_) return made_again(*remade_);
   Tensor tensor = packed_ ? packed_->hooks->unpack(packed_->object) : tensor_;
   if (!tensor.defined()) return tensor;
   if (!packed_ && tensor.version() != version_) {

@@ -15,6 +15,7 @@
 namespace ondol {
 
 class Node;
+struct Recipe;
 
 /// Where a gradient flows: input number `input` of `node`, which is output number `input` of the forward operation.
 struct Edge {
@@ -66,6 +67,8 @@ class Node : public Counted {
   virtual void apply(std::span<const Tensor> incoming, Gradients& outgoing) = 0;
   /// Forgets what was saved for the derivative; a later apply raises.
   virtual void release() {}
+  /// How its output is made again from what it keeps anyway, or null.
+  virtual const Recipe* recipe() const { return nullptr; }
   /// Whether a gradient of None must be passed on as zeros.
   virtual bool materializes() const { return false; }
   /// The Python object that a custom function keeps its things in, or null.
@@ -138,6 +141,9 @@ class Saved {
   explicit Saved(const Tensor& tensor);
   /// Its output: kept without history, for the node would own itself otherwise.
   static Saved output(const Tensor& tensor, uint32_t index = 0);
+  /// An input of the operation that, if its own node has a recipe, is not kept but made again when it is taken back:
+  /// memory for a second computation. Then a change in place of the tensor meanwhile does no harm, and is not refused.
+  static Saved or_remade(const Tensor& tensor);
 
   Saved(const Saved& other) : Saved() { *this = other; }
   Saved(Saved&& other) noexcept;
@@ -145,7 +151,7 @@ class Saved {
   Saved& operator=(Saved&& other) noexcept;
   ~Saved();
 
-  bool defined() const { return tensor_.defined() || static_cast<bool>(packed_); }
+  bool defined() const { return tensor_.defined() || packed_ || remade_; }
   /// The tensor as it was; raises if its version changed. A saved output gets its history back: `node` made it, by
   /// default the node that is running.
   Tensor operator()(Node* node = nullptr) const;
@@ -163,12 +169,14 @@ class Saved {
     std::shared_ptr<Hooks> hooks;
     std::shared_ptr<void> object;
   };
+  struct Remade;
 
  private:
   void keep(const Tensor& tensor);
 
   Tensor tensor_;
   Ref<Packed> packed_;
+  Ref<Remade> remade_;
   uint32_t version_ = 0;
   uint32_t output_index_ = 0;
   bool is_output_ = false;
@@ -189,6 +197,19 @@ class InPlaceTarget {
 };
 
 inline void dispose(Saved::Packed* packed) { delete packed; }
+
+/// Makes the output of a node, cheap to compute, from its input, which the node keeps for its own derivative.
+struct Recipe {
+  Saved input;
+  Tensor (*make)(const Tensor& input);
+};
+/// A tensor kept by its recipe and its place in the graph.
+struct Saved::Remade : Counted {
+  Remade(Recipe recipe, Ref<Node> node) : recipe(std::move(recipe)), node(std::move(node)) {}
+  Recipe recipe;
+  Ref<Node> node;
+};
+void dispose(Saved::Remade* remade);
 
 inline Saved save(const Tensor& tensor) { return Saved(tensor); }
 inline Saved save_output(const Tensor& tensor, uint32_t index = 0) { return Saved::output(tensor, index); }
@@ -214,7 +235,7 @@ void set_current_node(Node* node);
 /// A node whose derivative is a lambda: (gradient, Gradients&) with one output, (span of gradients, Gradients&) with
 /// several.
 template <class Derivative>
-class LambdaNode final : public Node {
+class LambdaNode : public Node {
  public:
   LambdaNode(const char* name, Derivative&& derivative) : name_(name) {
     uint64_t before = Saved::made;
@@ -240,6 +261,22 @@ class LambdaNode final : public Node {
   const char* name_;
   std::optional<Derivative> derivative_;
   bool holds_saved_;
+};
+
+/// One whose output others may make again, see Saved::or_remade.
+template <class Derivative>
+class RemakingNode final : public LambdaNode<Derivative> {
+ public:
+  RemakingNode(const char* name, Derivative&& derivative, Recipe recipe)
+      : LambdaNode<Derivative>(name, std::move(derivative)), recipe_(std::move(recipe)) {}
+  const Recipe* recipe() const override { return recipe_ ? &*recipe_ : nullptr; }
+  void release() override {
+    recipe_.reset();
+    LambdaNode<Derivative>::release();
+  }
+
+ private:
+  std::optional<Recipe> recipe_;
 };
 
 [[noreturn]] void raise_second_backward();
@@ -274,6 +311,16 @@ Ref<Node> record(const char* name, std::vector<Tensor>& outputs, const std::vect
   node->edges.reserve(inputs.size());
   for (const Tensor& input : inputs) node->edges.push_back(gradient_edge(input));
   for (Tensor& output : outputs) node->set_history(output);
+  return node;
+}
+
+/// The same for y = f(x) that can be made again from x.
+template <class Derivative>
+Ref<Node> record_with_recipe(const char* name, Tensor& output, const Tensor& input, Recipe recipe,
+                             Derivative derivative) {
+  Ref<Node> node(new RemakingNode<Derivative>(name, std::move(derivative), std::move(recipe)));
+  node->edges.push_back(gradient_edge(input));
+  node->set_history(output);
   return node;
 }
 

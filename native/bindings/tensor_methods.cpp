@@ -29,6 +29,12 @@ PyObject* get(PyObject* self, void* name) {
 template <Getter function>
 constexpr getter content = get<function, Attribute::Content>;
 
+/// Before its memory is given away, to be written by who need not count it (see Storage::expose).
+const Tensor& exposed(const Tensor& t) {
+  t.storage()->expose();
+  return t;
+}
+
 PyObject* shape(const Tensor& t) { return to_size(t.sizes()); }
 PyObject* dtype(const Tensor& t) { return from_dtype(t.dtype()).release(); }
 PyObject* device(const Tensor&) { return cpu_device().release(); }
@@ -79,7 +85,7 @@ PyObject* grad_fn(const Tensor& t) { return wrap_node(t.grad_fn()); }
 
 /// The same memory without history and with a version counter of its own.
 PyObject* data(const Tensor& t) {
-  Tensor plain = detach(t);
+  Tensor plain = detach(exposed(t));
   plain.impl()->own_version = Ref<VersionCounter>(new VersionCounter);
   return wrap(plain);
 }
@@ -242,11 +248,12 @@ PyObject* numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(s
 PyObject* element_size(PyObject* self, PyObject*) { return item_bytes(unwrap(self)); }
 PyObject* data_ptr(PyObject* self, PyObject*) {
   Tensor tensor = unwrap(self);
+  exposed(tensor);
   return PyLong_FromVoidPtr(tensor.numel() ? tensor.bytes() : nullptr);
 }
 PyObject* storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).impl()->offset); }
 PyObject* untyped_storage(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap_storage(unwrap(self).storage()).release(); });
+  return guarded([&] { return wrap_storage(exposed(unwrap(self)).storage()).release(); });
 }
 PyObject* is_floating_point(PyObject* self, PyObject*) { return PyBool_FromLong(is_floating(unwrap(self).dtype())); }
 PyObject* is_complex_dtype(PyObject* self, PyObject*) { return PyBool_FromLong(is_complex(unwrap(self).dtype())); }
@@ -339,7 +346,7 @@ PyObject* tolist(PyObject* self, PyObject*) {
 }
 
 PyObject* detach_method(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap(detach(unwrap(self))); });
+  return guarded([&] { return wrap(detach(exposed(unwrap(self)))); });
 }
 PyObject* detach_in_place(PyObject* self, PyObject*) {
   return guarded([&] {

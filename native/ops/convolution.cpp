@@ -105,7 +105,8 @@ Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, 
     y = to_dtype(y, dtype);
   }
   if (any_needs_gradient(x, w, bias)) {
-    Saved saved_x = w.requires_grad() ? save(x) : Saved(), saved_w = x.requires_grad() ? save(w) : Saved();
+    Saved saved_x = w.requires_grad() ? Saved::or_remade(x) : Saved();
+    Saved saved_w = x.requires_grad() ? save(w) : Saved();
     record("ConvolutionBackward0", y, {x, w, bias},
            [=, x_sizes = x.sizes(), w_sizes = w.sizes()](const Tensor& g, Gradients& in) {
              if (in.wants(0)) in[0] = convolution_input(g, saved_w(), {}, geometry, x_sizes);

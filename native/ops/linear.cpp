@@ -142,11 +142,12 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   }
   Tensor y = linear_forward(x, w, b);
   if (!needs_gradient(x, w) && !(b.defined() && needs_gradient(b))) return y;
-  Saved saved_x = w.requires_grad() ? save(x) : Saved(), saved_w = x.requires_grad() ? save(w) : Saved();
+  Saved saved_x = w.requires_grad() ? Saved::or_remade(x) : Saved(), saved_w = x.requires_grad() ? save(w) : Saved();
   record(node_name(x, b), y, {x, w, b},
          [=, shape = LinearShape{x.sizes(), w.sizes(), x.dtype()}](const Tensor& gradient, Gradients& in) {
            bool composed = GradMode::enabled() || is_complex(gradient.dtype());
-           (composed ? linear_backward_recorded : linear_backward)(shape, gradient, saved_x(), saved_w(), in);
+           (composed ? linear_backward_recorded : linear_backward)(shape, gradient, in.wants(1) ? saved_x() : Tensor(),
+                                                                   in.wants(0) ? saved_w() : Tensor(), in);
          });
   return y;
 }

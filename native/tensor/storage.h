@@ -21,6 +21,10 @@ class Storage : public Counted {
   bool resizable() const { return !release_ && !pinned_; }
   /// From now on it stays where it is: somebody outside holds its address.
   void pin() { pinned_ = true; }
+  /// From now on it may be written without being counted: its address or an alias for Python's hands was given away.
+  void expose() { exposed_ = true; }
+  /// Whether its contents are still those that were computed into it.
+  bool untouched() const { return version == 0 && !exposed_; }
   /// Keeps the contents up to the smaller size.
   void resize(size_t bytes);
 
@@ -35,6 +39,7 @@ class Storage : public Counted {
   size_t bytes_ = 0;
   bool writable_ = true;
   bool pinned_ = false;
+  bool exposed_ = false;
   std::function<void()> release_;
 };
 

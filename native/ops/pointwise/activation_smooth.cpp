@@ -172,25 +172,25 @@ Tensor gelu(const Tensor& x, std::string_view approximate) {
   bool approximated = approximate == "tanh";
   if (!approximated && approximate != "none")
     runtime_error("approximate argument must be either none or tanh. (gelu: '", approximate, "')");
-  Tensor y = unary(approximated ? by_tanh : exact, x);
-  return differentiable_unary(
-      "GeluBackward0", kInput, y, x, [approximated](const Tensor& g, const Tensor& input, const Tensor&) {
-        return fused_gradient(approximated ? by_tanh_gradient : exact_gradient, g, input, nullptr,
-                              [&] { return mul(g, approximated ? tanh_gelu_slope(input) : exact_gelu_slope(input)); });
-      });
+  Tensor (*f)(const Tensor&) = approximated ? [](const Tensor& input) { return unary(by_tanh, input); }
+                                            : [](const Tensor& input) { return unary(exact, input); };
+  return differentiable_remade("GeluBackward0", f, f(x), x, [approximated](const Tensor& g, const Tensor& input) {
+    return fused_gradient(approximated ? by_tanh_gradient : exact_gradient, g, input, nullptr,
+                          [&] { return mul(g, approximated ? tanh_gelu_slope(input) : exact_gelu_slope(input)); });
+  });
 }
 
 Tensor silu(const Tensor& x) {
   static const Pointwise f = with_complex(formula("silu"), [](c128 z) { return z / (1.0 + std::exp(-z)); });
   static const Pointwise gradient = formula("silu_gradient");
   if (is_integral(x.dtype())) require_floating("silu_cpu", x);
-  return differentiable_unary("SiluBackward0", kInput, unary(f, x), x,
-                              [](const Tensor& g, const Tensor& input, const Tensor&) {
-                                return fused_gradient(gradient, g, input, nullptr, [&] {
-                                  Tensor s = sigmoid(input);
-                                  return mul(g, conj(mul(s, plus(mul(input, one_minus(s)), 1))));
-                                });
-                              });
+  Tensor (*again)(const Tensor&) = [](const Tensor& input) { return unary(f, input); };
+  return differentiable_remade("SiluBackward0", again, unary(f, x), x, [](const Tensor& g, const Tensor& input) {
+    return fused_gradient(gradient, g, input, nullptr, [&] {
+      Tensor s = sigmoid(input);
+      return mul(g, conj(mul(s, plus(mul(input, one_minus(s)), 1))));
+    });
+  });
 }
 
 static Tensor softplus(const Tensor& x, const Scalar& beta, const Scalar& threshold);

@@ -101,6 +101,21 @@ Tensor differentiable_unary(const char* node, unsigned uses, Tensor y, const Ten
   return y;
 }
 
+/// The same for y = f(x) that is cheap to compute: who keeps y for a derivative may keep x, which is kept here anyway,
+/// and make y again (see Saved::or_remade). derivative(gradient, x).
+template <class Derivative>
+Tensor differentiable_remade(const char* node, Tensor (*f)(const Tensor&), Tensor y, const Tensor& x,
+                             Derivative derivative) {
+  if (y.ref() == x.ref() || !needs_gradient(x))  // computed over x: nothing is left to make it from
+    return differentiable_unary(node, kInput, y, x, [derivative](const Tensor& g, const Tensor& input, const Tensor&) {
+      return derivative(g, input);
+    });
+  Saved saved = save(x);
+  record_with_recipe(node, y, x, {saved, f},
+                     [=](const Tensor& gradient, Gradients& in) { in[0] = derivative(gradient, saved()); });
+  return y;
+}
+
 /// The same for y = f(a, b): `derivative` fills in the gradients of both from (gradient, a, b, y).
 template <class Derivative>
 Tensor differentiable_binary(const char* node, unsigned uses, Tensor y, const Tensor& a, const Tensor& b,
