@@ -16,11 +16,13 @@ _PADDING = ("zeros", "border", "reflection")
 _POOLING = ("sum", "mean", "max")
 
 
+@with_clear_errors
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`ondol.nn.functional.alpha_dropout`."""
     return functional.alpha_dropout(input, p, train)
 
 
+@with_clear_errors
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """`ondol.nn.functional.feature_alpha_dropout`."""
     return functional.feature_alpha_dropout(input, p, train)
@@ -41,6 +43,7 @@ def embedding_bag(
                            per_sample_weights, include_last_offset, padding_idx))  # fmt: skip
 
 
+@with_clear_errors
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
@@ -52,6 +55,7 @@ def grid_sampler(
     return functional.grid_sample(input, grid, mode, padding, align_corners)
 
 
+@with_clear_errors
 def grid_sampler_2d(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
@@ -61,6 +65,7 @@ def grid_sampler_2d(
     return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
 
+@with_clear_errors
 def grid_sampler_3d(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:

@@ -39,8 +39,7 @@ ALSO = {
     "nn.init.sparse_": OverflowError,
 }
 # Written in Python in PyTorch as here: what is no tensor fails by the first attribute it lacks.
-DUCK_TYPED = ("nn.functional.", "nn.init.", "channel_shuffle", "pixel_", "grid_sampler", "pairwise_distance")
-DUCK_TYPED += ("cosine_similarity", "alpha_dropout", "feature_alpha_dropout", "Tensor.apply_", "Tensor.backward")
+DUCK_TYPED = ("nn.functional.", "nn.init.", "Tensor.apply_", "Tensor.backward")
 
 
 def is_foreseen(error: Exception, name: str, arguments: list[Any]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ondol
+from ondol._ops.clear_errors import with_clear_errors
 
 __all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
 
 
+@with_clear_errors
 def cosine_similarity(x1: ondol.Tensor, x2: ondol.Tensor, dim: int = 1, eps: float = 1e-8) -> ondol.Tensor:
     """x₁ · x₂ / (max(‖x₁‖, eps) · max(‖x₂‖, eps)) along `dim`; the inputs are broadcast.
 
@@ -33,6 +35,7 @@ def _length(x: ondol.Tensor, dim: int, eps: float) -> ondol.Tensor:
     return length
 
 
+@with_clear_errors
 def pairwise_distance(
     x1: ondol.Tensor, x2: ondol.Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> ondol.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import ondol
 from ondol._autocast import to_float32
 from ondol._native import nn as _nn
+from ondol._ops.clear_errors import with_clear_errors
 
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .resampling import resize
@@ -252,6 +253,7 @@ def _check_grid(input: ondol.Tensor, grid: ondol.Tensor, mode: str) -> None:
 # ---------------------------------------------------------------------------------------------------- rearrangements
 
 
+@with_clear_errors
 def pixel_shuffle(input: ondol.Tensor, upscale_factor: int) -> ondol.Tensor:
     """(*, C · r², H, W) → (*, C, H · r, W · r): channels become pixels (Shi et al. 2016).
 
@@ -277,6 +279,7 @@ def pixel_shuffle(input: ondol.Tensor, upscale_factor: int) -> ondol.Tensor:
     return moved.reshape(*batch, out, height * r, width * r)
 
 
+@with_clear_errors
 def pixel_unshuffle(input: ondol.Tensor, downscale_factor: int) -> ondol.Tensor:
     """(*, C, H · r, W · r) → (*, C · r², H, W): the inverse of `pixel_shuffle`."""
     r = downscale_factor
@@ -297,6 +300,7 @@ def pixel_unshuffle(input: ondol.Tensor, downscale_factor: int) -> ondol.Tensor:
     return moved.reshape(*batch, channels * r * r, height // r, width // r)
 
 
+@with_clear_errors
 def channel_shuffle(input: ondol.Tensor, groups: int) -> ondol.Tensor:
     """(N, groups · k, *) → the same shape with the groups' channels interleaved (Zhang et al. 2018)."""
     if input.dim() < 3:
