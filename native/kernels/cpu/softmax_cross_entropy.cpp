@@ -1,6 +1,7 @@
 // Cross-entropy of rows of logits with class indices, without ever storing the softmax.
 
 #include "base/parallel.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/softmax_parts.h"
 #include "kernels/cpu/softmax_row.h"
 
@@ -21,22 +22,35 @@ inline T smooth_loss(const T* x, const T* weight, T lse, int64_t classes) {
   return total<T>(sum)[0];
 }
 
+/// The log-sum-exp of up to a vector of rows, and what rounding takes from it: the logarithms of all in one.
+template <class T>
+inline void log_sum_exp(const T* x, int64_t n, int count, T* lse, T* lse_rest) {
+  T largest[lanes<T>], sums[lanes<T>];
+  for (int r = 0; r < lanes<T>; ++r) largest[r] = 0, sums[r] = 1;
+  for (int r = 0; r < count; ++r) {
+    const T* row = x + r * n;
+    Vec<T> m = row_maximum(row, n);
+    m = select(m == -infinity<T>, Vec<T>{}, m);
+    largest[r] = m[0];
+    sums[r] = row_exp_sum(row, n, m)[0];
+  }
+  const Exact<Vec<T>> total = exact_sum(load(largest), log(load(sums)));
+  store_part(lse, total.value, count);
+  store_part(lse_rest, select(isfinite(total.value), total.rest, Vec<T>{}), count);
+}
+
 template <class T>
 int64_t cross_entropy(const T* x, const T* weight, T* loss, T* lse, T* row_weight, const CrossEntropyTask& task) {
   const int64_t n = task.classes;
-  T* lse_rest = lse + task.rows;
   const T smoothing = T(task.label_smoothing);
   for (int64_t i = 0; i < task.rows; ++i)
     if (task.targets[i] != task.ignore_index && (task.targets[i] < 0 || task.targets[i] >= n)) return i;
   parallel_for(task.rows, grain_for(grain, n), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += lanes<T>)
+      log_sum_exp(x + i * n, n, static_cast<int>(smaller_of(lanes<T>, end - i)), lse + i, lse + task.rows + i);
     for (int64_t i = begin; i < end; ++i) {
       const T* row = x + i * n;
       const int64_t target = task.targets[i];
-      Vec<T> m = row_maximum(row, n);
-      m = select(m == -infinity<T>, Vec<T>{}, m);
-      const Exact<Vec<T>> sum = exact_sum(m, log(row_exp_sum(row, n, m)));
-      lse[i] = sum.value[0];
-      lse_rest[i] = select(isfinite(sum.value), sum.rest, Vec<T>{})[0];
       const bool ignored = target == task.ignore_index;
       const T w = ignored ? T(0) : weight ? weight[target] : T(1);
       if (row_weight) row_weight[i] = w;
