@@ -39,7 +39,15 @@ void winograd_backward_weight(const ConvolutionShape&, const float* x, const flo
 template <class T>
 void add_up_slices(const T* slices, int64_t count, int64_t size, T* gw) {
   parallel_for(size, grain_for(32768, count), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
+    constexpr int together = 4;  // vectors: a run of memory in each slice, and that many chains of additions
+    int64_t i = begin;
+    for (; i + together * lanes<T> <= end; i += together * lanes<T>) {
+      Vec<T> sums[together] = {};
+      for (int64_t slice = 0; slice < count; slice++)
+        for (int v = 0; v < together; v++) sums[v] += load(slices + slice * size + i + v * lanes<T>);
+      for (int v = 0; v < together; v++) store(gw + i + v * lanes<T>, sums[v]);
+    }
+    for (; i < end; i++) {
       T sum = 0;
       for (int64_t slice = 0; slice < count; slice++) sum += slices[slice * size + i];
       gw[i] = sum;

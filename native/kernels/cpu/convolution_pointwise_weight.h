@@ -40,7 +40,7 @@ class PointwiseWeightGradient {
   }
 
  private:
-  static constexpr int64_t longest = 384, many_slices = 8, most_slices = 64;
+  static constexpr int64_t longest = 384, many_slices = 8, most_slices = 16;
 
   void add_pieces(int64_t first, int64_t last, float* sums) const {
     for (int64_t piece = first; piece < last; piece++) {

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_gather.h"
+#include "kernels/cpu/every_second.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/scratch.h"
 
@@ -121,7 +122,7 @@ class GatheredProduct {
     for (int64_t item = 0; item < spans_ * tiles_ * groups_; item++) {
       find(item, tile);
       if (!tile.unpacked)
-        parallel_for(depth_, 1 + (1 << 14) / tile_,
+        parallel_for(depth_, grain_for(1 << 14, tile_),
                      [&](int64_t begin, int64_t end) { pack(tile, begin, end, panel.get() + begin * stride, stride); });
       const int64_t work = part_rows_ * tile_ * (depth_ + 1);
       parallel_for(row_parts_, work ? (int64_t{1} << 16) / work + 1 : 1, [&](int64_t begin, int64_t end) {
@@ -194,6 +195,8 @@ class GatheredProduct {
         const int64_t step = target_.step[2];
         if (step == 1) {
           for (int64_t j = 0; j < run.length; j++) to_[at + j] = from[j];
+        } else if (step == 2) {
+          spread_to_every_second(to_ + at, from, run.length);
         } else {
           for (int64_t j = 0; j < run.length; j++) to_[at + j * step] = from[j];
         }

@@ -1,6 +1,5 @@
-#include <utility>
-
 #include "kernels/cpu/division.h"
+#include "kernels/cpu/every_second.h"
 #include "kernels/cpu/pooling_row_maxima.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -142,15 +141,6 @@ bool is_of_squares(const PoolingShape& s) {
   return true;
 }
 
-/// The elements in even and in odd places.
-template <class T>
-struct Parted {
-  Vec<T> even, odd;
-};
-template <class T, size_t... I>
-inline Parted<T> part(Vec<T> a, Vec<T> b, std::index_sequence<I...>) {
-  return {__builtin_shufflevector(a, b, int(2 * I)...), __builtin_shufflevector(a, b, int(2 * I + 1)...)};
-}
 /// Of 2 * count elements; the lanes beyond hold anything.
 template <class T>
 inline Parted<T> load_parted(const T* from, int64_t count) {
@@ -158,7 +148,7 @@ inline Parted<T> load_parted(const T* from, int64_t count) {
   const auto load_up_to = [from](int64_t at, int64_t end) {
     return end - at >= L ? load(from + at) : end > at ? load_part(from + at, int(end - at), T(0)) : Vec<T>{};
   };
-  return part<T>(load_up_to(0, 2 * count), load_up_to(L, 2 * count), std::make_index_sequence<L>());
+  return part<T>(load_up_to(0, 2 * count), load_up_to(L, 2 * count));
 }
 
 /// Windows of 2 x 2 elements, side by side, of planes with less than 2^31 elements: read in place, a vector of outputs

@@ -210,7 +210,7 @@ bool has_few_long_rows(const MatrixProduct& p) {
 void multiply_few_rows(const MatrixProduct& p) {
   constexpr int L = lanes<float>;
   const int64_t whole = p.k / L * L, blocks = ceil_div(p.n, dot_columns);
-  parallel_for(blocks, 1 + (1 << 16) / (p.m * p.k * dot_columns), [&](int64_t begin, int64_t end) {
+  parallel_for(blocks, grain_for(1 << 16, p.m, p.k, dot_columns), [&](int64_t begin, int64_t end) {
     Scratch<float> sums(p.m * dot_columns * L);
     for (int64_t block = begin; block < end; block++) {
       const int64_t first = block * dot_columns, columns = smaller_of(dot_columns, p.n - first);

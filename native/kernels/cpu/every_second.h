@@ -1,0 +1,47 @@
+#pragma once
+
+// Elements that lie two apart: what windows read and gradients of convolutions with a
+// stride of two write.
+
+#include <utility>
+
+#include "kernels/cpu/math.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+/// The elements in even and in odd places.
+template <class T>
+struct Parted {
+  Vec<T> even, odd;
+};
+template <class T, size_t... I>
+inline Parted<T> part(Vec<T> a, Vec<T> b, std::index_sequence<I...>) {
+  return {__builtin_shufflevector(a, b, int(2 * I)...), __builtin_shufflevector(a, b, int(2 * I + 1)...)};
+}
+template <class T>
+inline Parted<T> part(Vec<T> a, Vec<T> b) {
+  return part<T>(a, b, std::make_index_sequence<lanes<T>>());
+}
+
+/// to[2 i] = from[i] for i < n; what lies between is not touched.
+template <class T>
+inline void spread_to_every_second(T* to, const T* from, int64_t n) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const auto spread = [&]<int... I>(Vec<T> value, int count, std::integer_sequence<int, I...>) {
+      const uint32_t wanted = 0x55555555u & ((uint64_t{1} << (2 * count)) - 1);
+      _mm512_mask_storeu_ps(to + 2 * i, __mmask16(wanted), (__m512)__builtin_shufflevector(value, value, (I / 2)...));
+      _mm512_mask_storeu_ps(to + 2 * i + lanes<T>, __mmask16(wanted >> 16),
+                            (__m512)__builtin_shufflevector(value, value, (lanes<T> / 2 + I / 2)...));
+    };
+    constexpr auto every_lane = std::make_integer_sequence<int, lanes<T>>();
+    for (; i + lanes<T> <= n; i += lanes<T>) spread(load(from + i), lanes<T>, every_lane);
+    if (i < n) spread(load_part(from + i, int(n - i), T(0)), int(n - i), every_lane);
+    return;
+  }
+#endif
+  for (; i < n; i++) to[2 * i] = from[i];
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
