@@ -75,6 +75,19 @@ def test_adaptive_pool_with_windows_of_one_size(sizes, outputs):
     assert indices.flatten().tolist() == of_windows(x, starts, kernel)[1]
 
 
+@pytest.mark.parametrize("dtype", [ondol.float32, ondol.float64])
+@pytest.mark.parametrize("width", [2, 3, 15, 16, 24, 31, 32, 33, 64, 65, 71])
+def test_pool_by_squares(width, dtype):
+    x = volume(3, 5, width, dtype=dtype)
+    x[1, :2] = -math.inf
+    starts = [[0, 1, 2], [0, 2], list(range(0, width - 1, 2))]
+    expected, places = of_windows(x, starts, [1, 2, 2])
+    values, indices = F.max_pool3d(x[None], (1, 2, 2), return_indices=True)
+    assert indices.flatten().tolist() == places
+    ondol.testing.assert_close(values.flatten().tolist(), expected, equal_nan=True)
+    ondol.testing.assert_close(F.max_pool3d(x[None], (1, 2, 2)), values, equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("size", "options", "message"),
     [

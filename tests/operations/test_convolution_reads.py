@@ -1,4 +1,5 @@
-"""Convolutions with few output channels, which read a padded copy of their source instead of packing it."""
+"""Convolutions with few output channels, which read a padded copy of their source instead of packing it, and the
+gradients of those with a stride, whose results are spread."""
 
 from __future__ import annotations
 
@@ -64,3 +65,14 @@ def test_values_and_gradients(case, dtype):
         actual, wanted = (argument.grad * step).double().sum(), (cotangent * moved).double().sum()
         loose = {"rtol": 1e-3, "atol": 1e-2} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-9}
         np.testing.assert_allclose(actual.item(), wanted.item(), **loose)
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("width", [1, 2, 7, 15, 31, 32, 33, 63, 64, 65])
+def test_strided_input_gradients_of_any_width(width, stride):
+    weight, sizes = numbers(40, 36, 1, 3, 3, dtype="float32"), (2, 36, 1, 3, width)
+    y = F.conv3d(ondol.zeros(sizes), weight, stride=stride, padding=(0, 1, 1))
+    cotangent = numbers(*y.shape, dtype="float32")
+    gradient = ondol.nn.grad.conv3d_input(sizes, weight, cotangent, stride=stride, padding=(0, 1, 1))
+    exact = ondol.nn.grad.conv3d_input(sizes, weight.double(), cotangent.double(), stride=stride, padding=(0, 1, 1))
+    np.testing.assert_allclose(gradient.numpy(), exact.numpy(), rtol=1e-4, atol=1e-4)

@@ -1,7 +1,6 @@
 #pragma once
 
-// Elements that lie two apart: what windows read and gradients of convolutions with a
-// stride of two write.
+// Elements that lie two apart: what windows of two read, and gradients of convolutions with a stride of two write.
 
 #include <utility>
 
