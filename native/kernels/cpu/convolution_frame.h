@@ -62,7 +62,16 @@ struct PlaneFrame {
 
   template <class T>
   void copy_in(T padding, const T* plane, T* frame) const {
+    fill(padding, frame);
+    replace(plane, frame);
+  }
+  template <class T>
+  void fill(T padding, T* frame) const {
     for (int64_t i = 0; i < size(); i++) frame[i] = padding;
+  }
+  /// Copies another plane into a frame, whose padding stays.
+  template <class T>
+  void replace(const T* plane, T* frame) const {
     for_each_run(
         [&](int64_t from, int64_t to, int64_t n) { copy_strided(frame + to, plane + from, n, gather.step[2]); });
   }

@@ -65,8 +65,9 @@ class MaxPool {
     const int64_t in = plane_size(s_.input), out = plane_size(s_.output);
     parallel_for(s_.planes, pooling_grain(in + out * taps_ / lanes<T>), [&](int64_t begin, int64_t end) {
       Scratch<T> frame(frame_.size());
+      frame_.fill(static_cast<T>(-__builtin_inff()), frame.get());
       for (int64_t plane = begin; plane < end; plane++) {
-        frame_.copy_in(static_cast<T>(-__builtin_inff()), x + plane * in, frame.get());
+        frame_.replace(x + plane * in, frame.get());
         for (int64_t row = 0; row < s_.output[0] * s_.output[1]; row++) {
           const int64_t at = plane * out + row * s_.output[2];
           if (indices) {

@@ -105,8 +105,10 @@ def max_pool1d(
     >>> ondol.nn.functional.max_pool1d(ondol.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    both = max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return both if return_indices else both[0]
+    if return_indices:
+        return max_pool1d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    stride = kernel_size if stride is None else stride
+    return _nn.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool2d(
@@ -119,8 +121,10 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Any:
     """The largest value of each window of (N, C, H, W) or (C, H, W)."""
-    both = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return both if return_indices else both[0]
+    if return_indices:
+        return max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    stride = kernel_size if stride is None else stride
+    return _nn.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool3d(
@@ -136,7 +140,8 @@ def max_pool3d(
     if return_indices:
         return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
     (input,) = to_float32(input)  # only without indices, as in PyTorch
-    return max_pool3d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+    stride = kernel_size if stride is None else stride
+    return _nn.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def adaptive_max_pool1d_with_indices(
