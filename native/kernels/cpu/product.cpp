@@ -209,17 +209,25 @@ bool has_few_long_rows(const MatrixProduct& p) {
 }
 void multiply_few_rows(const MatrixProduct& p) {
   constexpr int L = lanes<float>;
-  const int64_t whole = p.k / L * L, blocks = ceil_div(p.n, dot_columns);
-  parallel_for(blocks, grain_for(1 << 16, p.m, p.k, dot_columns), [&](int64_t begin, int64_t end) {
-    Scratch<float> sums(p.m * dot_columns * L);
+  constexpr int64_t block_columns = 12;  // a multiple of the columns that go through the registers together
+  const int64_t whole = p.k / L * L, blocks = ceil_div(p.n, block_columns);
+  // Rows a power of two apart would fall into one set of the cache.
+  const int64_t a_row = whole + L;
+  Scratch<float> rows(p.m * a_row);
+  for (int64_t r = 0; r < p.m; r++)
+    for (int64_t k = 0; k < whole; k += L)
+      store(rows.get() + r * a_row + k, kernel::ONDOL_LEVEL::load(p.a.data + r * p.a.row + k));
+  parallel_for(blocks, grain_for(1 << 16, p.m, p.k, block_columns), [&](int64_t begin, int64_t end) {
+    Scratch<float> sums(p.m * block_columns * L);
     for (int64_t block = begin; block < end; block++) {
-      const int64_t first = block * dot_columns, columns = smaller_of(dot_columns, p.n - first);
+      const int64_t first = block * block_columns, columns = smaller_of(block_columns, p.n - first);
       const float* b = p.b.data + first * p.b.column;
-      for (int64_t i = 0; i < p.m * dot_columns * L; i += L) store(sums.get() + i, Vec<float>{});
-      dot_product(p.m, columns, whole / L, p.a.data, p.a.row, b, p.b.column, sums.get(), dot_columns * L);
+      for (int64_t i = 0; i < p.m * block_columns * L; i += L) store(sums.get() + i, Vec<float>{});
+      dot_product(p.m, columns, whole / L, static_cast<const float*>(rows.get()), a_row, b, p.b.column, sums.get(),
+                  block_columns * L);
       for (int64_t r = 0; r < p.m; r++)
         for (int64_t j = 0; j < columns; j++) {
-          float sum = sum_of(sums.get() + (r * dot_columns + j) * L, L);
+          float sum = sum_of(sums.get() + (r * block_columns + j) * L, L);
           for (int64_t k = whole; k < p.k; k++) sum += p.a.data[r * p.a.row + k] * b[j * p.b.column + k];
           float& result = p.c[r * p.c_row + first + j];
           result = (p.accumulate ? result : p.bias ? p.bias[first + j] : 0) + sum;

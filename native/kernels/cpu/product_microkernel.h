@@ -115,11 +115,11 @@ inline void dot_tile(int64_t n, const T* a, int64_t a_stride, const T* b, int64_
   }
 }
 
-template <class T, int rows>
+template <class T, int rows, int together = dot_columns>
 inline void dot_row_block(int64_t columns, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
                           T* sums, int64_t sums_stride) {
-  for (; columns >= dot_columns; columns -= dot_columns, b += dot_columns * b_stride, sums += dot_columns * lanes<T>) {
-    dot_tile<T, rows, dot_columns>(n, a, a_stride, b, b_stride, sums, sums_stride);
+  for (; columns >= together; columns -= together, b += together * b_stride, sums += together * lanes<T>) {
+    dot_tile<T, rows, together>(n, a, a_stride, b, b_stride, sums, sums_stride);
   }
   for (; columns > 0; columns--, b += b_stride, sums += lanes<T>) {
     dot_tile<T, rows, 1>(n, a, a_stride, b, b_stride, sums, sums_stride);
@@ -130,12 +130,13 @@ inline void dot_row_block(int64_t columns, int64_t n, const T* a, int64_t a_stri
 template <class T>
 void dot_product(int64_t rows, int64_t columns, int64_t n, const T* a, int64_t a_stride, const T* b, int64_t b_stride,
                  T* sums, int64_t sums_stride) {
-  for (; rows >= dot_rows; rows -= dot_rows, a += dot_rows * a_stride, sums += dot_rows * sums_stride) {
+  const auto by_fours = [&] { return dot_rows > 4 && rows % 4 == 0; };
+  for (; rows >= dot_rows && !by_fours(); rows -= dot_rows, a += dot_rows * a_stride, sums += dot_rows * sums_stride) {
     dot_row_block<T, dot_rows>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
   }
   if constexpr (dot_rows > 4) {
     for (; rows >= 4; rows -= 4, a += 4 * a_stride, sums += 4 * sums_stride) {
-      dot_row_block<T, 4>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
+      dot_row_block<T, 4, 6>(columns, n, a, a_stride, b, b_stride, sums, sums_stride);
     }
   }
   for (; rows >= 2; rows -= 2, a += 2 * a_stride, sums += 2 * sums_stride) {
