@@ -11,6 +11,8 @@ from ondol._ops.linalg_checks import check_square
 from ondol._ops.linalg_eigen import eigh
 from ondol._ops.registry import operation
 
+_USUAL_STEPS = 1000
+
 
 @operation
 def lobpcg(
@@ -29,7 +31,8 @@ def lobpcg(
         X: a first approximation (*, m, n) of eigenvectors, n >= k; random if None.
         n: how many columns the random one has.
         iK: a preconditioner, approximately the inverse of A (*, m, m).
-        niter: at most so many steps, -1 for no limit; 1000 if None.
+        niter: at most so many steps, -1 for no limit; 1000 if None. More than these end as well when a hundred have
+            brought nothing.
         tol: done when every ‖A x - λ B x‖ is at most tol (‖A‖ + |λ| ‖B‖) ‖x‖; by default the square root of the dtype's
             precision.
         method: "ortho" or "basic"; both take the same, orthogonal basis, so that the `ortho_` parameters are unused.
@@ -88,7 +91,7 @@ class Iteration:
         self, A: Tensor, B: Any, X: Tensor, iK: Any, k: int, niter: Any, tol: Any, largest: bool, tracker: Any
     ):
         self.A, self.B, self.X, self.iK, self.tracker = A, B, X, iK, tracker
-        self.iparams = {"m": A.shape[-1], "n": X.shape[-1], "k": k, "niter": 1000 if niter is None else niter}
+        self.iparams = {"m": A.shape[-1], "n": X.shape[-1], "k": k, "niter": _USUAL_STEPS if niter is None else niter}
         self.fparams = {"tol": ondol.finfo(A.dtype).eps ** 0.5 if tol is None else tol}
         self.bparams = {"largest": largest}
         self.ivars, self.bvars = {"istep": 0, "converged_count": 0}, {"force_stop": False}
@@ -102,12 +105,12 @@ class Iteration:
 
     def run(self) -> None:
         """Rayleigh and Ritz in the span of the approximations, their residuals and the last steps, again and again."""
-        n, limit = self.iparams["n"], self.iparams["niter"]
+        n = self.iparams["n"]
         self.X = self._orthonormal(self.X)
         if self.X.shape[1] < n:
             raise RuntimeError(f"lobpcg: the {n} columns of X are linearly dependent")
         self._improve(self.X[:, :0])
-        while not self._converged() and (self._progresses() if limit < 0 else self.ivars["istep"] < limit):
+        while not self._converged() and self._may_go_on():
             self.ivars["istep"] += 1
             residuals = self.R if self.iK is None else self.iK @ self.R
             self._improve(ondol.cat([residuals, self.S[:, n:]], 1))
@@ -116,9 +119,15 @@ class Iteration:
             if self.bvars["force_stop"]:
                 break
 
+    def _may_go_on(self) -> bool:
+        limit = self.iparams["niter"]
+        if 0 <= limit <= self.ivars["istep"]:
+            return False
+        return 0 <= limit <= _USUAL_STEPS or self._progresses()
+
     def _progresses(self) -> bool:
-        """Whether the last hundred steps have brought the approximations nearer, for iterations without a limit: in
-        rounding they may never reach the tolerance."""
+        """Whether the last hundred steps have brought the approximations nearer, for iterations with no limit or a far
+        one: in rounding they may never reach the tolerance."""
         error = self.tvars["rerr"][: self.iparams["k"]].max().item()
         if error < self.best_error:
             self.best_error, self.best_step = error, self.ivars["istep"]

@@ -60,3 +60,10 @@ def test_without_a_limit_it_ends_where_rounding_lets_it_go_no_further():
     a[3, 3] = float("nan")
     with pytest.raises(RuntimeError):
         ondol.lobpcg(a, k=2, niter=-1)
+
+
+def test_any_number_of_steps_ends_where_nothing_is_gained():
+    a = symmetric(5, 5)
+    values, _ = ondol.lobpcg(a, niter=2**40, tol=0.0)
+    assert ondol.allclose(values, ondol.linalg.eigvalsh(a)[-1:])
+    ondol.lobpcg(a.tril(), niter=2**40, tol=0.0)  # not symmetric: there is nothing to come near to
