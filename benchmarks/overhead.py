@@ -113,7 +113,8 @@ def _table(rows: list[Row], rounds: int, threads: int) -> str:
 
 def _shown(seconds: list[float]) -> str:
     unit, scale = next((u, s) for u, s in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)) if max(seconds) >= s or s == 1e-6)
-    return f"{statistics.median(seconds) / scale:.3g} ± {(max(seconds) - min(seconds)) / 2 / scale:.1g} {unit}"
+    spread = (max(seconds) - min(seconds)) / 2 / scale
+    return f"{statistics.median(seconds) / scale:.3g} ± {f'{spread:.0f}' if spread >= 1 else f'{spread:.1g}'} {unit}"
 
 
 if __name__ == "__main__":
