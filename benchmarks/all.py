@@ -5,7 +5,7 @@ line and a ✗ where it falls short. torch.compile and JAX stand beside where th
 forty minutes on two cores with nothing else to do; `--quick`, which measures fewer cases once and leaves out
 torch.compile and JAX, about ten.
 
-`--markdown` prints the table between the marks that enclose it in `docs/performance.md`.
+`--markdown` prints the table between the marks that enclose it in `docs/figures.md`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
         "--quick", action="store_true", help="fewer cases, one process each, PyTorch's eager mode alone"
     )
     parser.add_argument("--only", default="", help=f"comma-separated, of {','.join(SECTIONS)}")
-    parser.add_argument("--markdown", action="store_true", help="with the marks of docs/performance.md")
+    parser.add_argument("--markdown", action="store_true", help="with the marks of docs/figures.md")
     parser.add_argument("--json", type=pathlib.Path, help="write the table to this file as well")
     options = parser.parse_args()
     others = [] if options.quick else [COMPILED, *([JAX] if jax_work.is_installed() else [])]
