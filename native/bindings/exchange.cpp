@@ -60,13 +60,13 @@ nb::object to_numpy(nb::handle self, bool force) {
   Tensor tensor = checked_numpy_source(self, force);
   nb::object numpy = nb::module_::import_("numpy");
   nb::object dtype = numpy.attr("dtype")(to_code(tensor.dtype()));
+  nb::object shape = nb::steal(to_tuple(tensor.sizes()));
+  tensor.storage()->pin();
+  if (tensor.numel() == 0) return numpy.attr("ndarray")(shape, dtype);  // its strides may be beyond counting in bytes
   nb::list strides;
   auto bytes = static_cast<int64_t>(item_size(tensor.dtype()));
   for (int64_t i = 0; i < tensor.ndim(); ++i)  // the stride of a single element says nothing, and may be huge
     strides.append(tensor.sizes()[i] > 1 ? tensor.strides()[i] * bytes : bytes);
-  nb::object shape = nb::steal(to_tuple(tensor.sizes()));
-  tensor.storage()->pin();
-  if (tensor.numel() == 0) return numpy.attr("ndarray")(shape, dtype);
   nb::object owner = nb::steal(wrap(tensor));
   nb::object buffer = owner.attr("untyped_storage")();
   size_t offset = static_cast<size_t>(tensor.bytes() - static_cast<char*>(tensor.storage()->data()));

@@ -91,7 +91,7 @@ struct Block {
 Block block_of(const IndexPlan& plan) {
   Dims strides(plan.self.strides().end() - plan.rest_sizes.ssize(), plan.self.strides().end());
   Block block{count_elements(plan.rest_sizes), {}};
-  if (!is_contiguous(plan.rest_sizes, strides))
+  if (plan.offsets.numel() > 0 && !is_contiguous(plan.rest_sizes, strides))
     block.offsets = all_offsets(plan.rest_sizes, strides, 0, strides.ssize());
   return block;
 }

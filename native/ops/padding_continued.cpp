@@ -74,15 +74,19 @@ Layout plan_layout(const Dims& sizes, const Dims& pad, std::string_view word) {
   if (pad.empty() || pad.size() % 2 != 0 || pad.size() / 2 > sizes.size())
     runtime_error("pad(): expected pairs of numbers for at most ", sizes.size(), " dimensions, got ", pad);
   const int64_t ndim = sizes.ssize(), padded = pad.ssize() / 2;
+  const auto left = [&](int64_t d) { return pad[2 * (ndim - 1 - d)]; };
+  const auto right = [&](int64_t d) { return pad[2 * (ndim - 1 - d) + 1]; };
   Layout layout;
   layout.old_sizes = layout.new_sizes = sizes;
+  for (int64_t d = ndim - padded; d < ndim; ++d) {
+    check_pair(std::string(word).c_str(), mode, sizes, d, left(d), right(d));
+    layout.new_sizes[d] = sizes[d] + left(d) + right(d);
+  }
+  if (count_elements(layout.new_sizes) == 0) return layout;  // whose other dimensions may be beyond counting
   for (int64_t d = 0; d < ndim - padded; ++d) layout.planes *= sizes[d];
   layout.rows = {0};
   for (int64_t d = ndim - padded; d < ndim; ++d) {
-    const int64_t left = pad[2 * (ndim - 1 - d)], right = pad[2 * (ndim - 1 - d) + 1];
-    check_pair(std::string(word).c_str(), mode, sizes, d, left, right);
-    std::vector<int64_t> places = places_of(sizes[d], left, right, mode);
-    layout.new_sizes[d] = static_cast<int64_t>(places.size());
+    std::vector<int64_t> places = places_of(sizes[d], left(d), right(d), mode);
     if (d == ndim - 1) {
       layout.old_columns = sizes[d];
       layout.columns = std::move(places);

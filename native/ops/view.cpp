@@ -1,5 +1,6 @@
 // Operations that look at the same memory in another way.
 
+#include "base/memory.h"
 #include "ops/functions.h"
 #include "ops/registry.h"
 
@@ -308,11 +309,23 @@ static Tensor narrow_at(const Tensor& self, int64_t dim, const Tensor& start, in
   return narrow(self, dim, element(start).to_int(), length);
 }
 
+/// An empty list with room for `count` views, which is refused at once if there is no memory for so many.
+static std::vector<Tensor> room_for_views(int64_t count) {
+  constexpr int64_t kFew = 1 << 16;
+  if (count > kFew) {
+    size_t bytes;
+    if (__builtin_mul_overflow(static_cast<size_t>(count), sizeof(TensorImpl), &bytes)) bytes = SIZE_MAX;
+    release(allocate(bytes), bytes);
+  }
+  std::vector<Tensor> views;
+  views.reserve(static_cast<size_t>(count));
+  return views;
+}
+
 static std::vector<Tensor> unbind(const Tensor& self, int64_t dim) {
   dim = wrap_dim(dim, self.ndim());
   if (self.ndim() == 0) index_error("Dimension specified as ", dim, " but tensor has no dimensions");
-  std::vector<Tensor> parts;
-  parts.reserve(static_cast<size_t>(self.sizes()[dim]));  // refuses at once what would not end
+  std::vector<Tensor> parts = room_for_views(self.sizes()[dim]);
   for (int64_t i = 0; i < self.sizes()[dim]; ++i) parts.push_back(select(self, dim, i));
   return parts;
 }
@@ -347,18 +360,21 @@ static std::vector<Tensor> split(const Tensor& self, int64_t length, int64_t dim
   if (length < 0) runtime_error("split expects split_size be non-negative, but got split_size=", length);
   if (length == 0 && size != 0)
     runtime_error("split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
-  Dims lengths;
-  for (int64_t at = 0; at < size; at += length) lengths.push_back(std::min(length, size - at));
-  if (lengths.empty()) lengths.push_back(0);
-  return split_sizes(self, lengths, dim);
+  const int64_t count = size == 0 ? 1 : (size - 1) / length + 1;
+  std::vector<Tensor> parts = room_for_views(count);
+  for (int64_t i = 0; i < count; ++i)
+    parts.push_back(narrow(self, dim, i * length, std::min(length, size - i * length)));
+  return parts;
 }
 
 static std::vector<Tensor> chunk(const Tensor& self, int64_t chunks, int64_t dim) {
   if (self.ndim() == 0) runtime_error("chunk expects at least a 1-dimensional tensor");
   if (chunks <= 0) runtime_error("chunk expects `chunks` to be greater than 0, got: ", chunks);
   int64_t size = self.size(dim), length = size / chunks + (size % chunks != 0);
-  if (length == 0) return split_sizes(self, Dims(static_cast<size_t>(chunks), 0), dim);
-  return split(self, length, dim);
+  if (length > 0) return split(self, length, dim);
+  std::vector<Tensor> parts = room_for_views(chunks);
+  for (int64_t i = 0; i < chunks; ++i) parts.push_back(narrow(self, dim, 0, 0));
+  return parts;
 }
 
 Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {

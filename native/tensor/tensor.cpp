@@ -35,15 +35,14 @@ void TensorImpl::set_geometry(const Dims& new_sizes, const Dims& new_strides, in
 }
 
 bool is_contiguous(const Dims& sizes, const Dims& strides) {
+  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) return true;
   int64_t expected = 1;
-  bool in_order = true;
   for (int64_t i = sizes.ssize() - 1; i >= 0; --i) {
-    if (sizes[i] == 0) return true;
     if (sizes[i] == 1) continue;
-    in_order = in_order && strides[i] == expected;
+    if (strides[i] != expected) return false;
     expected *= sizes[i];
   }
-  return in_order;
+  return true;
 }
 
 bool is_dense(const Dims& sizes, const Dims& strides) {

@@ -83,10 +83,12 @@ class Tensor {
 
   template <class T>
   T* data() const {
-    return static_cast<T*>(impl_->storage->data()) + impl_->offset;
+    return reinterpret_cast<T*>(bytes());
   }
+  /// The first element. That of a tensor without elements may be beyond all addresses, hence no pointer arithmetic.
   char* bytes() const {
-    return static_cast<char*>(impl_->storage->data()) + impl_->offset * static_cast<int64_t>(item_size(dtype()));
+    return reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(impl_->storage->data()) +
+                                   static_cast<uintptr_t>(impl_->offset) * item_size(dtype()));
   }
 
   bool requires_grad() const { return defined() && (impl_->requires_grad || impl_->grad_fn || view_requires_grad()); }

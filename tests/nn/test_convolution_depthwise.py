@@ -89,6 +89,39 @@ def test_dilation(stride):
     check((2, 3, 11, 21), 1, (3, 3), stride, (2, 2), dilation=2)
 
 
+@pytest.mark.parametrize("channels", [4, 8, 13, 16, 24, 40])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (7, 7), (14, 14), (9, 20)])
+def test_small_images_of_many_channels(channels, stride, shape):
+    check((2, channels, *shape), 1, (3, 3), stride, (1, 1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 5), (7, 7)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_kernels_on_small_images(size, stride):
+    for padding in ((0, 0), (1, 2), (3, 0)):
+        check((2, 16, 7, 10), 1, size, stride, padding)
+
+
+def test_dilation_on_small_images():
+    for stride in (1, 2):
+        check((2, 32, 11, 10), 1, (3, 3), stride, (2, 2), dilation=2)
+
+
+@pytest.mark.parametrize("stride", [1, 2, (1, 2, 2)])
+def test_volumes_are_those_of_one_channel_each(stride):
+    x, w, b = (ondol.tensor(numbers(*s, seed=i)) for i, s in enumerate([(2, 16, 4, 5, 6), (16, 1, 3, 2, 3), (16,)]))
+    for t in (x, w, b):
+        t.requires_grad_()
+    y = F.conv3d(x, w, b, stride, (1, 0, 2), groups=16)
+    each = [F.conv3d(x[:, c : c + 1], w[c : c + 1], b[c : c + 1], stride, (1, 0, 2)) for c in range(16)]
+    one_by_one = ondol.cat(each, 1)
+    ondol.testing.assert_close(y, one_by_one)
+    g = ondol.tensor(numbers(*y.shape, seed=7))
+    for together, alone in zip(ondol.autograd.grad(y, (x, w, b), g), ondol.autograd.grad(one_by_one, (x, w, b), g)):
+        ondol.testing.assert_close(together, alone)
+
+
 def test_an_empty_batch():
     x, w = ondol.ones(0, 4, 5, 5, requires_grad=True), ondol.ones(4, 1, 3, 3, requires_grad=True)
     y = F.conv2d(x, w, None, 1, 1, 1, 4)
@@ -98,10 +131,11 @@ def test_an_empty_batch():
     assert not gw.any()
 
 
-def test_infinity_stays_within_reach_of_its_taps():
-    x = ondol.zeros(1, 2, 9, 40)
+@pytest.mark.parametrize(("channels", "width"), [(2, 40), (16, 19)])
+def test_infinity_stays_within_reach_of_its_taps(channels, width):
+    x = ondol.zeros(1, channels, 9, width)
     x[0, 0, 4, 16] = ondol.inf
-    y = F.conv2d(x, ondol.ones(2, 1, 3, 3), None, 1, 1, 1, 2)
+    y = F.conv2d(x, ondol.ones(channels, 1, 3, 3), None, 1, 1, 1, channels)
     assert y.isinf().sum() == 9
     assert not y.isnan().any()
 

@@ -53,6 +53,26 @@ def test_other_functions_pass_over_empty_lines():
     assert ondol.nn.init.sparse_(ondol.empty(0, 2**62), 0.5).shape == (0, 2**62)
 
 
+def test_views_of_nothing_may_begin_beyond_all_addresses():
+    x = ondol.empty(3, 0, 2**61, dtype=ondol.float64)
+    assert x[2].numel() == x[..., -1].numel() == 0
+    assert ondol.empty(0, 2**59).numpy().shape == (0, 2**59)
+    assert ondol.empty(2**60, 2, 0, dtype=ondol.float64)[-2, 0].tolist() == []
+
+
+def test_more_views_than_memory_holds_are_refused():
+    x = ondol.empty(0, 2**61)
+    for many in (lambda: x.unbind(1), lambda: x.split(3, 1), lambda: ondol.chunk(ondol.empty(0, 0), 2**60)):
+        with pytest.raises(ondol.OutOfMemoryError):
+            many()
+
+
+def test_padding_and_indexing_of_nothing_count_nothing():
+    assert ondol.nn.functional.pad(ondol.empty(0, 3, 2**61), (5, 3), mode="circular").shape == (0, 3, 2**61 + 8)
+    x = ondol.empty(2**30, 0, 2, 2**30)
+    assert x[:, ondol.empty(1, 0, 3, dtype=ondol.int64)].shape == (2**30, 1, 0, 3, 2, 2**30)
+
+
 def test_a_sequence_of_nothing_too_long_for_its_steps_is_refused():
     weights = [ondol.empty(3, 0), ondol.empty(3, 3), ondol.empty(3), ondol.empty(3)]
     with pytest.raises(ondol.OutOfMemoryError, match="too large"):

@@ -163,6 +163,7 @@ CONVOLUTIONS = {
     "conv2d dilated": (F.conv2d, (4, 8, 45, 47), (24, 8, 3, 3), {"dilation": 2}),
     "conv2d grouped": (F.conv2d, (4, 32, 45, 47), (32, 8, 3, 3), {"groups": 4}),
     "conv2d depthwise": (F.conv2d, (4, 64, 45, 47), (64, 1, 3, 3), {"groups": 64, "padding": 1}),
+    "conv2d depthwise small": (F.conv2d, (5, 88, 13, 14), (88, 1, 3, 3), {"groups": 88, "padding": 1, "stride": 2}),
     "conv2d one image": (F.conv2d, (1, 64, 45, 47), (64, 64, 3, 3), {"padding": 1}),
     "conv2d small images": (F.conv2d, (2, 160, 13, 14), (128, 160, 3, 3), {"padding": 1}),
     "conv3d": (F.conv3d, (2, 8, 13, 21, 20), (12, 8, 3, 3, 3), {"padding": 1}),

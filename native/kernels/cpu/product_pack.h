@@ -17,24 +17,60 @@ inline V blend_lanes(V a, V b, std::index_sequence<order...>) {
 #endif
 }
 
-/// Swaps the off-diagonal blocks of size `half` in every square of 2 half: with all halves from lanes / 2 down to 1, a
-/// square of vectors is transposed (Eklundh 1972).
-template <int half, class V, size_t... lane>
-inline void swap_blocks(V* rows, std::index_sequence<lane...>) {
-  constexpr size_t width = lane_count<V>;
-#pragma GCC unroll 16
-  for (size_t i = 0; i < width; i++) {
-    if (i & half) continue;
-    const V upper = rows[i], lower = rows[i + half];
-    rows[i] = blend_lanes(upper, lower, std::index_sequence<(lane & half ? lane - half + width : lane)...>{});
-    rows[i + half] = blend_lanes(upper, lower, std::index_sequence<(lane & half ? lane + width : lane + half)...>{});
-  }
+/// Of each 128 bits of a and b, the low (or high) halves: `unit` elements of a, `unit` of b, and so on.
+template <int unit, bool high, class V, size_t... lane>
+inline V interleave_halves(V a, V b, std::index_sequence<lane...>) {
+  constexpr size_t width = lane_count<V>, group = 16 * width / sizeof(V);
+  return blend_lanes(
+      a, b,
+      std::index_sequence<(lane / group * group + (high ? group / 2 : 0) + lane % group / (2 * unit) * unit +
+                           lane % unit + (lane / unit % 2 ? width : 0))...>{});
 }
-template <int half, class V>
+/// Blocks of 128 bits: of a those with the numbers first, first + step, ..., for half a vector, then of b the same.
+template <int first, int step, class V, size_t... lane>
+inline V pick_blocks(V a, V b, std::index_sequence<lane...>) {
+  constexpr size_t width = lane_count<V>, group = 16 * width / sizeof(V);
+  return blend_lanes(a, b,
+                     std::index_sequence<((first + lane % (width / 2) / group * step) * group + lane % group +
+                                          (lane >= width / 2 ? width : 0))...>{});
+}
+
+/// Transposes a square of vectors: first the small squares of 128 bits, then these as elements, so that each step is
+/// one instruction with the order in itself.
+template <class V>
 inline void transpose_square(V* rows) {
-  if constexpr (half > 0) {
-    swap_blocks<half>(rows, std::make_index_sequence<lane_count<V>>{});
-    transpose_square<half / 2>(rows);
+  constexpr int width = lane_count<V>, group = 16 * width / sizeof(V), blocks = width / group;
+  constexpr auto each = std::make_index_sequence<width>{};
+#pragma GCC unroll 16
+  for (int i = 0; i < width; i += group) {
+    if constexpr (group == 2) {
+      const V a = rows[i], b = rows[i + 1];
+      rows[i] = interleave_halves<1, false>(a, b, each), rows[i + 1] = interleave_halves<1, true>(a, b, each);
+    } else {
+      static_assert(group == 4);
+      const V low_pair = interleave_halves<1, false>(rows[i], rows[i + 1], each);
+      const V high_pair = interleave_halves<1, true>(rows[i], rows[i + 1], each);
+      const V next_low = interleave_halves<1, false>(rows[i + 2], rows[i + 3], each);
+      const V next_high = interleave_halves<1, true>(rows[i + 2], rows[i + 3], each);
+      rows[i] = interleave_halves<2, false>(low_pair, next_low, each);
+      rows[i + 1] = interleave_halves<2, true>(low_pair, next_low, each);
+      rows[i + 2] = interleave_halves<2, false>(high_pair, next_high, each);
+      rows[i + 3] = interleave_halves<2, true>(high_pair, next_high, each);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < group; i++) {
+    if constexpr (blocks == 2) {
+      const V a = rows[i], b = rows[i + group];
+      rows[i] = pick_blocks<0, 1>(a, b, each), rows[i + group] = pick_blocks<1, 1>(a, b, each);
+    } else if constexpr (blocks == 4) {
+      const V a = rows[i], b = rows[i + group], c = rows[i + 2 * group], d = rows[i + 3 * group];
+      const V low = pick_blocks<0, 1>(a, b, each), high = pick_blocks<2, 1>(a, b, each);
+      const V next_low = pick_blocks<0, 1>(c, d, each), next_high = pick_blocks<2, 1>(c, d, each);
+      rows[i] = pick_blocks<0, 2>(low, next_low, each), rows[i + group] = pick_blocks<1, 2>(low, next_low, each);
+      rows[i + 2 * group] = pick_blocks<0, 2>(high, next_high, each);
+      rows[i + 3 * group] = pick_blocks<1, 2>(high, next_high, each);
+    }
   }
 }
 
@@ -48,7 +84,7 @@ inline void pack_columns(const T* from, int64_t apart, int64_t columns, int64_t 
     V square[L];
 #pragma GCC unroll 16
     for (int j = 0; j < L; j++) square[j] = j < columns ? load(from + j * apart + k) : V{};
-    transpose_square<L / 2>(square);
+    transpose_square(square);
 #pragma GCC unroll 16
     for (int j = 0; j < L; j++) store(to + (k + j) * width, square[j]);
   }
@@ -56,7 +92,7 @@ inline void pack_columns(const T* from, int64_t apart, int64_t columns, int64_t 
   V square[L];
 #pragma GCC unroll 16
   for (int j = 0; j < L; j++) square[j] = j < columns ? load_part(from + j * apart + k, int(depth - k), T(0)) : V{};
-  transpose_square<L / 2>(square);
+  transpose_square(square);
   for (int j = 0; k + j < depth; j++) store(to + (k + j) * width, square[j]);
 }
 

@@ -65,7 +65,7 @@ inline void untransform_kernels(const float* from, int64_t point_step, float* to
     const int n = winograd_taps - first < L ? winograd_taps - first : L;
     V square[L];
     for (int j = 0; j < L; j++) square[j] = j < n ? taps[first + j] : V{};
-    transpose_square<L / 2>(square);
+    transpose_square(square);
     for (int j = 0; j < L; j++) store_part(to + j * winograd_taps + first, square[j], n);
   }
 }

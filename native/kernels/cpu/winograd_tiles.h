@@ -50,7 +50,7 @@ struct PointsOfTiles {
     V square[L];
     for (int j = 0; j < L; j++)
       square[j] = n == L ? load(from + j * apart + x) : load_part(from + j * apart + x, n, 0.0f);
-    transpose_square<L / 2>(square);
+    transpose_square(square);
     for (int j = 0; j < n; j++) to[x + j] = square[j];
   }
 }
@@ -61,7 +61,7 @@ struct PointsOfTiles {
     const int n = int(count - x < L ? count - x : L);
     V square[L];
     for (int j = 0; j < L; j++) square[j] = j < n ? from[x + j] : V{};
-    transpose_square<L / 2>(square);
+    transpose_square(square);
     for (int j = 0; j < L; j++)
       if (n == L)
         store(to + j * apart + x, square[j]);
