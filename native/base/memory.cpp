@@ -263,6 +263,15 @@ void release(void* block, size_t bytes) noexcept {
   add_allocated(-static_cast<int64_t>(size));
 }
 
+void require_memory(int64_t count, size_t bytes) {
+  size_t total = 0;
+  if (__builtin_mul_overflow(static_cast<size_t>(count), bytes, &total)) total = SIZE_MAX;
+  if (total <= kLargestSmall) return;
+  void* volatile block = total > kLargestRequest ? nullptr : std::malloc(total);  // volatile: not to be optimized away
+  if (!block) throw OutOfMemoryError(total);
+  std::free(block);
+}
+
 MemoryStats memory_stats() {
   MemoryStats stats{};
   {

@@ -22,6 +22,9 @@ class OutOfMemoryError : public std::runtime_error {
 /// Gives a block back to the cache; `bytes` is what was asked of allocate. Null is allowed. Any thread may call it.
 void release(void* block, size_t bytes) noexcept;
 
+/// Throws OutOfMemoryError unless `count` times `bytes` could be had now: to refuse at once what would end halfway.
+void require_memory(int64_t count, size_t bytes);
+
 struct MemoryStats {
   int64_t allocated;  ///< bytes in use, rounded up to the sizes in which blocks are kept
   int64_t reserved;   ///< bytes in use or cached

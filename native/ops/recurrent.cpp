@@ -3,6 +3,7 @@
 #include "ops/recurrent.h"
 
 #include "autograd/node.h"
+#include "base/memory.h"
 #include "ops/functions.h"
 #include "ops/random.h"
 #include "ops/registry.h"
@@ -143,6 +144,7 @@ StackResult run_batch(const Stack& stack, const Tensor& input, const CellState& 
   Tensor sequence = batch_first ? transpose(input, 0, 1) : input;
   int64_t length = sequence.sizes()[0], batch = sequence.sizes()[1];
   if (length == 0) runtime_error("Expected sequence length to be larger than 0 in RNN");
+  require_memory(length, 4 * sizeof(int64_t));  // for the lists of steps, one of which doubles as it grows
   Steps steps(std::vector<int64_t>(length, batch));
   Tensor rows = reshape(sequence, {length * batch, sequence.sizes()[2]});
   StackResult result = run_in_float(stack, rows, steps, hx, params);

@@ -309,14 +309,9 @@ static Tensor narrow_at(const Tensor& self, int64_t dim, const Tensor& start, in
   return narrow(self, dim, element(start).to_int(), length);
 }
 
-/// An empty list with room for `count` views, which is refused at once if there is no memory for so many.
+/// An empty list with room for `count` views, if there is memory for so many.
 static std::vector<Tensor> room_for_views(int64_t count) {
-  constexpr int64_t kFew = 1 << 16;
-  if (count > kFew) {
-    size_t bytes;
-    if (__builtin_mul_overflow(static_cast<size_t>(count), sizeof(TensorImpl), &bytes)) bytes = SIZE_MAX;
-    release(allocate(bytes), bytes);
-  }
+  require_memory(count, sizeof(TensorImpl));
   std::vector<Tensor> views;
   views.reserve(static_cast<size_t>(count));
   return views;

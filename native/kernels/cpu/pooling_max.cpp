@@ -132,12 +132,12 @@ class MaxPool {
   Vec<Index> ramp_;
 };
 
-/// Whether the windows are squares of 2 x 2 elements, side by side.
+/// Whether the windows are squares of 2 x 2 elements, side by side and whole: in ceil_mode the last may be cut.
 bool is_of_squares(const PoolingShape& s) {
   for (int axis = 0; axis < 3; axis++) {
     const int64_t size = axis == 0 ? 1 : 2;
     if (s.kernel[axis] != size || s.stride[axis] != size || s.padding[axis] != 0) return false;
-    if (axis > 0 && s.dilation[axis] != 1) return false;
+    if ((axis > 0 && s.dilation[axis] != 1) || s.output[axis] * size > s.input[axis]) return false;
   }
   return true;
 }
