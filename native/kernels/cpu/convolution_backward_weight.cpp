@@ -165,7 +165,7 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA) {
-    if (s.groups == 1 && gather.is_identity()) {
+    if (s.groups == 1 && gather.reads_in_order()) {
       PointwiseWeightGradient(s.batch, s.channels_in, s.channels_out, gather.point_count(), x, gy, gw).run();
       return;
     }

@@ -96,7 +96,7 @@ inline void planes_into_lanes(const T* from, int64_t apart, int64_t count, int64
   }
   for (int64_t at = 0; at < n; at += L) {
     const int points = static_cast<int>(n - at < L ? n - at : L);
-    put_square(at, points, [&](const T* row, int j) { return j < count ? load_part(row, points, T(0)) : Vec<T>{}; });
+    put_square(at, points, [&](const T* row, int j) { return j < count ? load_up_to(row, points) : Vec<T>{}; });
   }
 }
 
@@ -120,7 +120,7 @@ inline void lanes_into_planes(const Vec<T>* from, int64_t n, T* to, int64_t apar
     const int points = static_cast<int>(n - at < L ? n - at : L);
     for (int j = 0; j < L; j++) square[j] = j < points ? from[at + j] : Vec<T>{};
     transpose_square(square);
-    for (int j = 0; j < count; j++) store_part(to + j * apart + at, square[j], points);
+    for (int j = 0; j < count; j++) store_up_to(to + j * apart + at, square[j], points);
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "kernels/cpu/convolution.h"
+#include "kernels/cpu/every_second.h"
 #include "kernels/cpu/lane_range.h"
-#include "kernels/cpu/product_pack.h"
 #include "kernels/cpu/scratch.h"
 
 // Depthwise convolutions with small square kernels, computed from the planes as they lie: no copy with padding is made.
@@ -11,20 +11,6 @@
 // zeros, columns outside it are lanes that are not loaded.
 
 namespace ondol::kernel::ONDOL_LEVEL {
-
-template <class V, size_t... lane>
-inline V even_lanes(V a, V b, std::index_sequence<lane...>) {
-  return blend_lanes(a, b, std::index_sequence<(2 * lane)...>{});
-}
-template <class V, size_t... lane>
-inline V odd_lanes(V a, V b, std::index_sequence<lane...>) {
-  return blend_lanes(a, b, std::index_sequence<(2 * lane + 1)...>{});
-}
-/// Lanes [from, from + lanes) of a[0], b[0], a[1], b[1], ...
-template <int from, class V, size_t... lane>
-inline V interleaved(V a, V b, std::index_sequence<lane...>) {
-  return blend_lanes(a, b, std::index_sequence<((from + lane) / 2 + (lane % 2 ? sizeof...(lane) : 0))...>{});
-}
 
 /// A plane [height, width], rows of zeros around it.
 template <class T>
@@ -68,14 +54,13 @@ struct ColumnBlock {
       const T* at = row + from + k + part * lanes<T>;
       return is_inside ? load(at) : reads[k][part].load(at);
     };
-    constexpr auto each = std::make_index_sequence<lanes<T>>{};
 #pragma GCC unroll 8
     for (int k = 0; k < size; k += step) {
       taps[k] = load_at(k, 0);
       if constexpr (step == 2) {
-        const Vec<T> low = taps[k], high = load_at(k, 1);
-        taps[k] = even_lanes(low, high, each);
-        if (k + 1 < size) taps[k + 1] = odd_lanes(low, high, each);
+        const Parted<T> parted = part<T>(taps[k], load_at(k, 1));
+        taps[k] = parted.even;
+        if (k + 1 < size) taps[k + 1] = parted.odd;
       }
     }
   }
@@ -242,7 +227,8 @@ class DepthwiseTransposedRows {
         else
           product_block<false>(block, row, weight, bias, sum);
         for (int a = 0; a < 2 && 2 * i + a < height_; a++)
-          put(target + (2 * i + a) * width_ + 2 * block.column, width_ - 2 * block.column, sum[a]);
+          store_alternating(target + (2 * i + a) * width_ + 2 * block.column, width_ - 2 * block.column, sum[a][0],
+                            sum[a][1]);
       }
     }
   }
@@ -271,21 +257,6 @@ class DepthwiseTransposedRows {
           }
         }
       }
-    }
-  }
-
-  static void put(T* to, int64_t room, const Vec<T>* pair) {
-    constexpr int L = lanes<T>;
-    constexpr auto each = std::make_index_sequence<L>{};
-    const Vec<T> low = interleaved<0>(pair[0], pair[1], each), high = interleaved<L>(pair[0], pair[1], each);
-    if (room >= 2 * L) {
-      store(to, low);
-      store(to + L, high);
-    } else if (room >= L) {
-      store(to, low);
-      if (room > L) store_part(to + L, high, static_cast<int>(room - L));
-    } else {
-      store_part(to, low, static_cast<int>(room));
     }
   }
 

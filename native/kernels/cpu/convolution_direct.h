@@ -198,12 +198,22 @@ class DirectProduct {
 
 /// The product of a gathered source with a weight, whichever way is faster.
 template <class T>
-void gathered_product(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                      const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
+void gathered_product(PatchGather gather, ProductTarget target, int64_t groups, const T* source, const T* weight,
+                      const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
+  const auto run = [&] { GatheredProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run(); };
   if (reads_directly<T>(gather, target.channels / groups))
-    DirectProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
-  else
-    GatheredProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
+    return DirectProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
+  if (!gather.reads_in_order() || !target.takes_in_order(gather.points)) return run();
+  // A plane is one row. What its last vector would not fill is gathered from all images.
+  const int64_t points = gather.point_count(), whole = points / lanes<T> * lanes<T>;
+  for (int axis = 0; axis < 3; axis++)
+    gather.source[axis] = gather.points[axis] = target.size[axis] = axis == 2 ? points : 1;
+  if (points == whole || whole < least_in_place<T>) return run();
+  gather.points[2] = whole;
+  run();
+  const int64_t rest[3] = {0, 0, whole};
+  gather.points[2] = points - whole, gather.offsets = rest, target.offset[2] = whole;
+  run();
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

@@ -4,6 +4,17 @@
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
+/// Whether the points of a grid are the first elements of planes of a size, in their order: the grid may be shorter
+/// along its first axis that is longer than 1.
+inline bool is_beginning(const int64_t points[3], const int64_t size[3]) {
+  int axis = 0;
+  while (axis < 2 && points[axis] == 1 && size[axis] == 1) axis++;
+  if (points[axis] > size[axis]) return false;
+  while (++axis < 3)
+    if (points[axis] != size[axis]) return false;
+  return true;
+}
+
 /// A convolution seen as reading: for each point of a grid and each kernel tap, the source element at
 /// point * step + tap offset on each axis, or zero outside. The forward convolution reads x at output points; the
 /// gradient of the input reads gy at the input points of one residue class modulo the stride.
@@ -15,12 +26,12 @@ struct PatchGather {
 
   int64_t source_size() const { return source[0] * source[1] * source[2]; }
   int64_t point_count() const { return points[0] * points[1] * points[2]; }
-  /// Whether the panel of one image is the image itself: a 1x1 kernel with stride 1.
-  bool is_identity() const {
-    for (int axis = 0; axis < 3; axis++) {
-      if (step[axis] != 1 || source[axis] != points[axis] || offsets[axis] != 0) return false;
-    }
-    return taps == 1;
+  /// Whether the panel of one image is the image itself, or the beginning of each of its planes: a 1x1 kernel with
+  /// stride 1.
+  bool reads_in_order() const {
+    for (int axis = 0; axis < 3; axis++)
+      if (step[axis] != 1 || offsets[axis] != 0) return false;
+    return taps == 1 && is_beginning(points, source);
   }
 };
 

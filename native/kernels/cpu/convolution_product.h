@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_gather.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/every_second.h"
 #include "kernels/cpu/product_microkernel.h"
 #include "kernels/cpu/scratch.h"
@@ -13,9 +14,21 @@ namespace ondol::kernel::ONDOL_LEVEL {
 /// size...].
 struct ProductTarget {
   int64_t channels, size[3], step[3], offset[3];
+  /// Of planes with steps of two: what lies between the points becomes the bias of the channel.
+  bool fills_between = false;
 
   int64_t plane() const { return size[0] * size[1] * size[2]; }
+  /// Whether the points of a grid are the first elements of a plane, in their order.
+  bool takes_in_order(const int64_t points[3]) const {
+    for (int axis = 0; axis < 3; axis++)
+      if (step[axis] != 1 || offset[axis] != 0) return false;
+    return is_beginning(points, size);
+  }
 };
+
+/// So many points of an image are worth tiles of their own, if these need no packing.
+template <class T>
+inline constexpr int64_t least_in_place = 512 / sizeof(T);
 
 /// For every group: target = weight [rows, depth] * panel(source) [depth, points] + bias, where depth = channels of the
 /// group * taps and rows = target channels of the group. The panel exists only a tile of points at a time, in a scratch
@@ -29,17 +42,17 @@ class GatheredProduct {
     rows_ = target.channels / groups;
     group_channels_ = gather.channels / groups;
     depth_ = group_channels_ * gather.taps;
-    contiguous_ = true;
-    for (int axis = 0; axis < 3; axis++)
-      contiguous_ &= target.step[axis] == 1 && target.size[axis] == gather.points[axis];
-    if (contiguous_ && gather.is_identity()) flatten();
+    writes_in_order_ = target.takes_in_order(gather.points);
+    reads_in_order_ = gather.reads_in_order();
     const int64_t blocks = (depth_ + deepest - 1) / deepest;
     block_depth_ = blocks ? (depth_ + blocks - 1) / blocks : 0;
     groups_ = groups;
 
-    // Large images are cut into tiles each on its own, small ones are laid end to end.
+    // Images that are large, or can be read and written as they lie, are cut into tiles each on its own. Other small
+    // ones are laid end to end.
     const int64_t points = gather.point_count();
-    span_ = points >= 2 * panel_columns<T> ? points : points * gather.batch;
+    const bool as_they_lie = reads_in_order_ && writes_in_order_ && points % lanes<T> == 0;
+    span_ = points >= (as_they_lie ? least_in_place<T> : 2 * panel_columns<T>) ? points : points * gather.batch;
     spans_ = span_ == points ? gather.batch : 1;
     const int64_t tiles = (span_ + panel_columns<T> - 1) / panel_columns<T>;
     tile_ = ((span_ + tiles - 1) / tiles + lanes<T> - 1) / lanes<T> * lanes<T>;
@@ -59,15 +72,12 @@ class GatheredProduct {
   }
 
  private:
-  // An element is a sum of chains as long as a block is deep. Planes are read in place up to a depth of whose rows the
-  // processor keeps the pages in mind.
-  static constexpr int64_t deepest = 256, deepest_unpacked = 512;
+  static constexpr int64_t deepest = 256;  // block: an element is a sum of chains as long as it
 
-  /// Takes a plane as one row: it is then copied in few long runs, not in one for each of its rows.
-  void flatten() {
-    const int64_t points = gather_.point_count();
-    for (int axis = 0; axis < 3; axis++)
-      gather_.source[axis] = gather_.points[axis] = target_.size[axis] = axis == 2 ? points : 1;
+  /// Whether planes can be read in place: the processor keeps the pages in mind on which rows of a block lie.
+  bool keeps_pages() const {
+    constexpr int64_t deepest_of_any_size = 512, most_bytes = 1 << 20;
+    return depth_ <= deepest_of_any_size || block_depth_ * gather_.source_size() * int64_t{sizeof(T)} <= most_bytes;
   }
 
   /// Rows of a panel.
@@ -88,14 +98,20 @@ class GatheredProduct {
     tile.begin = item / groups_ % tiles_ * tile_, tile.span = item / (groups_ * tiles_);
     tile.columns = tile.begin + tile_ < span_ ? tile_ : span_ - tile.begin;
     const bool aligned = spans_ == gather_.batch && span_ == gather_.point_count() && tile.columns % lanes<T> == 0;
-    tile.in_place = aligned && contiguous_;
-    tile.unpacked = aligned && gather_.is_identity() && depth_ <= deepest_unpacked;
+    tile.in_place = aligned && writes_in_order_;
+    tile.unpacked = aligned && reads_in_order_ && keeps_pages();
     if (!tile.in_place || !tile.unpacked)
       split_into_runs(gather_.points, tile.span * span_ + tile.begin, tile.columns, tile.runs);
   }
 
   void pack(const Tile& tile, int64_t begin, int64_t end, T* panel, int64_t stride) const {
     pack_panel(gather_, tile.runs, tile.columns, tile.group * group_channels_, begin, end, source_, panel, stride);
+  }
+
+  /// Rows of the image from channel k of the group on, in place.
+  PanelRows plane_rows(const Tile& tile, int64_t k) const {
+    const int64_t plane = gather_.source_size(), channel = tile.group * group_channels_ + k;
+    return {source_ + (tile.span * gather_.channels + channel) * plane + tile.begin, plane};
   }
 
   void run_by_tiles() const {
@@ -138,8 +154,8 @@ class GatheredProduct {
   template <class Panel>
   void multiply(const Tile& tile, int64_t first, int64_t rows, T* result, Panel panel) const {
     const int64_t target_channel = tile.group * rows_ + first;
-    T* c = tile.in_place ? to_ + (tile.span * target_.channels + target_channel) * span_ + tile.begin : result;
-    const int64_t c_stride = tile.in_place ? span_ : panel_columns<T>;
+    const int64_t c_stride = tile.in_place ? target_.plane() : panel_columns<T>;
+    T* c = tile.in_place ? to_ + (tile.span * target_.channels + target_channel) * c_stride + tile.begin : result;
     const T* a = weight_ + target_channel * depth_;
     const T* bias = bias_ ? bias_ + target_channel : nullptr;
     // One point more than whole vectors (7 x 7 points) is not worth a vector of its own.
@@ -149,8 +165,7 @@ class GatheredProduct {
     do {  // once even if there is nothing to sum: the result is then the bias
       const int64_t depth = k + block_depth_ < depth_ ? block_depth_ : depth_ - k;
       PanelRows b = panel(k, depth);
-      if (tile.unpacked)
-        b = {source_ + (tile.span * gather_.channels + tile.group * group_channels_ + k) * span_ + tile.begin, span_};
+      if (tile.unpacked) b = plane_rows(tile, k);
       product(rows, vectors, depth, a + k, depth_, 1, b.data, b.stride, bias, k > 0, c, c_stride);
       if (one_more) {
         const int64_t column = tile.columns - 1;
@@ -184,6 +199,7 @@ class GatheredProduct {
   }
 
   void scatter(const PointRuns& runs, int64_t first_channel, int64_t rows, const T* result) const {
+    if (target_.fills_between) return scatter_and_fill(runs, first_channel, rows, result);
     for (int64_t r = 0; r < rows; r++) {
       for (int64_t i = 0; i < runs.count; i++) {
         const PointRun& run = runs.run[i];
@@ -204,14 +220,34 @@ class GatheredProduct {
     }
   }
 
-  PatchGather gather_;
-  ProductTarget target_;
+  /// Point (h, w) becomes the upper left of a square of 2 x 2 elements.
+  void scatter_and_fill(const PointRuns& runs, int64_t first_channel, int64_t rows, const T* result) const {
+    const int64_t height = target_.size[1], width = target_.size[2];
+    for (int64_t r = 0; r < rows; r++) {
+      const Vec<T> between = broadcast(bias_ ? bias_[first_channel + r] : T(0));
+      for (int64_t i = 0; i < runs.count; i++) {
+        const PointRun& run = runs.run[i];
+        const int64_t h = 2 * run.point[1], w = 2 * run.point[2],
+                      plane = run.image * target_.channels + first_channel + r;
+        const int64_t room = smaller_of(2 * run.length, width - w);
+        const T* from = result + r * panel_columns<T> + run.column;
+        T* to = to_ + (plane * height + h) * width + w;
+        for (int64_t j = 0; j < run.length; j += lanes<T>) {
+          store_alternating(to + 2 * j, room - 2 * j, load_up_to(from + j, run.length - j), between);
+          if (h + 1 < height) store_alternating(to + width + 2 * j, room - 2 * j, between, between);
+        }
+      }
+    }
+  }
+
+  const PatchGather& gather_;
+  const ProductTarget& target_;
   const T *source_, *weight_, *bias_;
   T* to_;
   const ConvolutionEpilogue<T>* epilogue_;
   int64_t groups_, group_channels_, rows_, depth_, block_depth_;
   int64_t span_, spans_, tile_, tiles_, part_rows_, row_parts_;
-  bool contiguous_;
+  bool reads_in_order_, writes_in_order_;
 };
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

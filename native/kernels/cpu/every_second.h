@@ -2,9 +2,7 @@
 
 // Elements that lie two apart: what windows of two read, and gradients of convolutions with a stride of two write.
 
-#include <utility>
-
-#include "kernels/cpu/math.h"
+#include "kernels/cpu/vector_order.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
@@ -15,7 +13,8 @@ struct Parted {
 };
 template <class T, size_t... I>
 inline Parted<T> part(Vec<T> a, Vec<T> b, std::index_sequence<I...>) {
-  return {__builtin_shufflevector(a, b, int(2 * I)...), __builtin_shufflevector(a, b, int(2 * I + 1)...)};
+  return {blend_lanes(a, b, std::index_sequence<(2 * I)...>{}),
+          blend_lanes(a, b, std::index_sequence<(2 * I + 1)...>{})};
 }
 template <class T>
 inline Parted<T> part(Vec<T> a, Vec<T> b) {
@@ -41,6 +40,29 @@ inline void spread_to_every_second(T* to, const T* from, int64_t n) {
   }
 #endif
   for (; i < n; i++) to[2 * i] = from[i];
+}
+
+/// Lanes [from, from + lanes) of a[0], b[0], a[1], b[1], ...
+template <int from, class V, size_t... lane>
+inline V interleaved(V a, V b, std::index_sequence<lane...>) {
+  return blend_lanes(a, b, std::index_sequence<((from + lane) / 2 + (lane % 2 ? sizeof...(lane) : 0))...>{});
+}
+
+/// a[0], b[0], a[1], b[1], ... as far as there is room.
+template <class T>
+inline void store_alternating(T* to, int64_t room, Vec<T> a, Vec<T> b) {
+  constexpr int L = lanes<T>;
+  constexpr auto each = std::make_index_sequence<L>{};
+  const Vec<T> low = interleaved<0>(a, b, each), high = interleaved<L>(a, b, each);
+  if (room >= 2 * L) {
+    store(to, low);
+    store(to + L, high);
+  } else if (room >= L) {
+    store(to, low);
+    if (room > L) store_part(to + L, high, static_cast<int>(room - L));
+  } else {
+    store_part(to, low, static_cast<int>(room));
+  }
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

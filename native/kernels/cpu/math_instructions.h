@@ -290,4 +290,15 @@ inline void store_part(T* to, Vec<T> value, int count) {
   for (int i = 0; i < count; ++i) to[i] = value[i];
 }
 
+/// A whole vector if there are so many elements, else those and zeros.
+template <class T>
+inline Vec<T> load_up_to(const T* from, int64_t count) {
+  return count >= lanes<T> ? load(from) : load_part(from, static_cast<int>(count), T(0));
+}
+template <class T>
+inline void store_up_to(T* to, Vec<T> value, int64_t count) {
+  if (count >= lanes<T>) return store(to, value);
+  store_part(to, value, static_cast<int>(count));
+}
+
 }  // namespace ondol::kernel::ONDOL_LEVEL
