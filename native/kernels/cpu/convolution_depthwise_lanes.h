@@ -3,7 +3,7 @@
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_parts.h"
-#include "kernels/cpu/product_pack.h"
+#include "kernels/cpu/planes_and_lanes.h"
 #include "kernels/cpu/scratch.h"
 
 // Depthwise convolutions of small images: a vector holds one point of as many channels as it has lanes, so that rows of
@@ -76,53 +76,6 @@ class DepthwisePlan {
   Class classes_[most_classes];
   int class_count_ = 0;
 };
-
-/// Calls put(point, vector) for each of n points of as many planes as a vector has lanes, `apart` from each other; of
-/// the planes from `count` on, zeros.
-template <class T, class Put>
-inline void planes_into_lanes(const T* from, int64_t apart, int64_t count, int64_t n, Put&& put) {
-  constexpr int L = lanes<T>;
-  const auto put_square = [&](int64_t at, int points, auto&& load_row) {
-    Vec<T> square[L];
-#pragma GCC unroll 16
-    for (int j = 0; j < L; j++) square[j] = load_row(from + j * apart + at, j);
-    transpose_square(square);
-    for (int j = 0; j < points; j++) put(at + j, square[j]);
-  };
-  if (count == L && n >= L) {
-    for (int64_t at = 0; at < n; at += L)  // the last ones of some points twice
-      put_square(at + L <= n ? at : n - L, L, [](const T* row, int) { return load(row); });
-    return;
-  }
-  for (int64_t at = 0; at < n; at += L) {
-    const int points = static_cast<int>(n - at < L ? n - at : L);
-    put_square(at, points, [&](const T* row, int j) { return j < count ? load_up_to(row, points) : Vec<T>{}; });
-  }
-}
-
-/// n points into `count` planes, `apart` from each other.
-template <class T>
-inline void lanes_into_planes(const Vec<T>* from, int64_t n, T* to, int64_t apart, int64_t count) {
-  constexpr int L = lanes<T>;
-  Vec<T> square[L];
-  if (count == L && n >= L) {
-    for (int64_t next = 0; next < n; next += L) {
-      const int64_t at = next + L <= n ? next : n - L;
-#pragma GCC unroll 16
-      for (int j = 0; j < L; j++) square[j] = from[at + j];
-      transpose_square(square);
-#pragma GCC unroll 16
-      for (int j = 0; j < L; j++) store(to + j * apart + at, square[j]);
-    }
-    return;
-  }
-  for (int64_t at = 0; at < n; at += L) {
-    const int points = static_cast<int>(n - at < L ? n - at : L);
-    for (int j = 0; j < L; j++) square[j] = j < points ? from[at + j] : Vec<T>{};
-    transpose_square(square);
-    for (int j = 0; j < count; j++) store_up_to(to + j * apart + at, square[j], points);
-  }
-}
 
 /// The work of a plan on the channels of a vector.
 template <class T>

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_parts.h"
-#include "kernels/cpu/product_pack.h"
+#include "kernels/cpu/planes_and_lanes.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd_transform.h"
 
@@ -43,31 +43,10 @@ struct PointsOfTiles {
 
 /// from [channels of a vector] rows of `apart`, `count` elements each, to `count` vectors.
 [[gnu::noinline]] inline void channels_into_lanes(const float* from, int64_t apart, int64_t count, WinogradVector* to) {
-  using V = WinogradVector;
-  constexpr int L = lanes<float>;
-  for (int64_t x = 0; x < count; x += L) {
-    const int n = int(count - x < L ? count - x : L);
-    V square[L];
-    for (int j = 0; j < L; j++)
-      square[j] = n == L ? load(from + j * apart + x) : load_part(from + j * apart + x, n, 0.0f);
-    transpose_square(square);
-    for (int j = 0; j < n; j++) to[x + j] = square[j];
-  }
+  planes_into_lanes(from, apart, lanes<float>, count, [=](int64_t i, WinogradVector v) { to[i] = v; });
 }
 [[gnu::noinline]] inline void lanes_into_channels(const WinogradVector* from, int64_t count, float* to, int64_t apart) {
-  using V = WinogradVector;
-  constexpr int L = lanes<float>;
-  for (int64_t x = 0; x < count; x += L) {
-    const int n = int(count - x < L ? count - x : L);
-    V square[L];
-    for (int j = 0; j < L; j++) square[j] = j < n ? from[x + j] : V{};
-    transpose_square(square);
-    for (int j = 0; j < L; j++)
-      if (n == L)
-        store(to + j * apart + x, square[j]);
-      else
-        store_part(to + j * apart + x, square[j], n);
-  }
+  lanes_into_planes(from, count, to, apart, lanes<float>);
 }
 
 /// Rows of pixels for the work on one strip.
