@@ -146,8 +146,9 @@ void resize_(Tensor& self, const Dims& sizes) {
   if (__builtin_add_overflow(impl->offset, count, &needed) ||
       __builtin_mul_overflow(needed, static_cast<int64_t>(item_size(impl->dtype)), &needed))
     runtime_error("Storage size calculation overflowed with sizes=", sizes);
+  const Dims strides = contiguous_strides(sizes);  // may refuse, so before anything changes
   if (static_cast<size_t>(needed) > impl->storage->bytes()) impl->storage->resize(static_cast<size_t>(needed));
-  impl->set_geometry(sizes, contiguous_strides(sizes), impl->offset);
+  impl->set_geometry(sizes, strides, impl->offset);
 }
 static Tensor resize_operation(const Tensor& self, const Dims& sizes, std::optional<MemoryFormat>) {
   Tensor target = self;

@@ -62,7 +62,7 @@ def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     tensor(11.)
     """
     if input.dim() == 0 or other.dim() == 0:
-        return input * other
+        return ondol.mul(input, other)
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(f"inner() the last dimension must match on both input tensors but got shapes "
                            f"{list(input.shape)} and {list(other.shape)}")  # fmt: skip

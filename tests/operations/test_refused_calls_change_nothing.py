@@ -89,3 +89,15 @@ def test_any_number_of_groups_of_nothing_is_soon_done():
     for shape in ((0, 2, 3), (2**40, 0, 3)):
         assert nn.init.dirac_(ondol.empty(shape), 2**40).shape == shape
     assert nn.init.dirac_(ondol.empty(4, 2, 3), 2)[:, :, 1].tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
+
+
+def test_a_shape_whose_strides_overflow_resizes_nothing():
+    x = ondol.empty(4)[4:]
+    with pytest.raises(RuntimeError, match="overflowed"):
+        x.resize_(1, 0, 9, 8, 2**63 - 1)
+    assert x.shape == (0,) and x.untyped_storage().nbytes() == 16
+
+
+def test_an_inner_product_of_a_number_and_a_list_is_refused():
+    with pytest.raises(TypeError, match="list"):
+        ondol.inner(ondol.tensor(1), [[], ondol.ones(3)])
