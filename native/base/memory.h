@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 namespace ondol {
 
@@ -24,6 +25,15 @@ void release(void* block, size_t bytes) noexcept;
 
 /// Throws OutOfMemoryError unless `count` times `bytes` could be had now: to refuse at once what would end halfway.
 void require_memory(int64_t count, size_t bytes);
+
+/// An empty list with room for `count` elements, if there is memory for so many things of `bytes` bytes.
+template <class T>
+std::vector<T> list_with_room(int64_t count, size_t bytes = sizeof(T)) {
+  require_memory(count, bytes);
+  std::vector<T> list;
+  list.reserve(static_cast<size_t>(count));
+  return list;
+}
 
 struct MemoryStats {
   int64_t allocated;  ///< bytes in use, rounded up to the sizes in which blocks are kept

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "ops/element_type.h"
 #include "ops/functions.h"
@@ -25,7 +26,7 @@ Continuation parse_continuation(std::string_view word) {
 /// come round again.
 std::vector<int64_t> places_of(int64_t size, int64_t left, int64_t right, Continuation mode) {
   const int64_t first = std::max<int64_t>(-left, 0), kept = size - first - std::max<int64_t>(-right, 0);
-  std::vector<int64_t> places;
+  std::vector<int64_t> places = list_with_room<int64_t>(size + left + right);
   for (int64_t at = -left; at < size + right; ++at) switch (mode) {
       case Continuation::Reflect:
         places.push_back((size - 1) - std::abs((size - 1) - std::abs(at)));
@@ -92,7 +93,7 @@ Layout plan_layout(const Dims& sizes, const Dims& pad, std::string_view word) {
       layout.columns = std::move(places);
       break;
     }
-    std::vector<int64_t> rows;
+    std::vector<int64_t> rows = list_with_room<int64_t>(static_cast<int64_t>(layout.rows.size() * places.size()));
     for (int64_t row : layout.rows)
       for (int64_t place : places) rows.push_back(row * sizes[d] + place);
     layout.rows = std::move(rows);

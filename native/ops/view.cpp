@@ -309,13 +309,7 @@ static Tensor narrow_at(const Tensor& self, int64_t dim, const Tensor& start, in
   return narrow(self, dim, element(start).to_int(), length);
 }
 
-/// An empty list with room for `count` views, if there is memory for so many.
-static std::vector<Tensor> room_for_views(int64_t count) {
-  require_memory(count, sizeof(TensorImpl));
-  std::vector<Tensor> views;
-  views.reserve(static_cast<size_t>(count));
-  return views;
-}
+static std::vector<Tensor> room_for_views(int64_t count) { return list_with_room<Tensor>(count, sizeof(TensorImpl)); }
 
 static std::vector<Tensor> unbind(const Tensor& self, int64_t dim) {
   dim = wrap_dim(dim, self.ndim());
