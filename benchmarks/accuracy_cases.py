@@ -68,7 +68,7 @@ def convolutions() -> Iterator[Case]:
     for before, after, kernel, stride, width, groups in (
         (3, 64, 7, 2, 112, 1), (64, 256, 1, 1, 28, 1), (256, 64, 1, 1, 14, 1), (64, 128, 3, 2, 28, 1),
         (128, 256, 1, 2, 28, 1), (64, 64, 5, 1, 14, 1), (96, 96, 3, 1, 28, 96), (96, 96, 3, 2, 28, 96),
-        (64, 64, 3, 1, 28, 4),
+        (64, 64, 3, 1, 28, 4), (384, 384, 3, 1, 14, 384), (576, 576, 3, 2, 14, 576),
     ):  # fmt: skip
         name = f"conv2d {before} → {after}, {kernel}×{kernel} / {stride}, {width}², groups {groups}"
         yield Case(name, _convolution(stride, kernel // 2, groups),

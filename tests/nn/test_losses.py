@@ -113,3 +113,21 @@ def test_soft_margin_loss_refuses_what_is_no_tensor() -> None:
     for wrong in ((1, "a"), "a"):
         with pytest.raises(TypeError, match="expected Tensor"):
             F.soft_margin_loss(wrong, ondol.tensor([3]))
+
+
+@pytest.mark.parametrize("dtype", [ondol.float32, ondol.float64])
+@pytest.mark.parametrize("classes", [1, 2, 7, 8, 9, 15, 16, 17, 65, 128, 129, 300])
+def test_cross_entropy_of_rows_of_any_length_and_number(classes, dtype):
+    generator = np.random.default_rng(classes)
+    for rows in (1, 3, 4, 8, 15, 16, 17, 50):
+        x = generator.standard_normal((rows, classes)).astype(np.float32) * 9
+        x[rows // 2, classes // 2] = -np.inf
+        x[0, classes - 1] = np.nan if rows > 3 else 80
+        targets = generator.integers(0, classes, rows)
+        targets[rows // 2] = (classes // 2 + 1) % classes
+        wide = x.astype(np.float64)
+        largest = np.where(np.isneginf(wide.max(1, keepdims=True)), 0, wide.max(1, keepdims=True))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = largest[:, 0] + np.log(np.exp(wide - largest).sum(1)) - wide[np.arange(rows), targets]
+        loss = F.cross_entropy(ondol.tensor(x, dtype=dtype), ondol.tensor(targets), reduction="none")
+        np.testing.assert_allclose(loss.numpy(), expected, rtol=2e-6, atol=4e-6)

@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/division.h"
+#include "kernels/cpu/planes_and_lanes.h"
 #include "kernels/cpu/softmax_parts.h"
 #include "kernels/cpu/softmax_row.h"
 
@@ -22,9 +23,15 @@ inline T smooth_loss(const T* x, const T* weight, T lse, int64_t classes) {
   return total<T>(sum)[0];
 }
 
-/// The log-sum-exp of up to a vector of rows, and what rounding takes from it: the logarithms of all in one.
+/// Of as many rows as a vector has lanes.
 template <class T>
-inline void log_sum_exp(const T* x, int64_t n, int count, T* lse, T* lse_rest) {
+struct ExpSums {
+  Vec<T> largest, sum;  // the greatest element m (0 if that is -inf), and the sum of exp(x - m)
+};
+
+/// Row by row.
+template <class T>
+inline ExpSums<T> exp_sums_of_rows(const T* x, int64_t n, int count) {
   T largest[lanes<T>], sums[lanes<T>];
   for (int r = 0; r < lanes<T>; ++r) largest[r] = 0, sums[r] = 1;
   for (int r = 0; r < count; ++r) {
@@ -34,7 +41,32 @@ inline void log_sum_exp(const T* x, int64_t n, int count, T* lse, T* lse_rest) {
     largest[r] = m[0];
     sums[r] = row_exp_sum(row, n, m)[0];
   }
-  const Exact<Vec<T>> total = exact_sum(load(largest), log(load(sums)));
+  return {load(largest), load(sums)};
+}
+
+/// Rows of so many elements are turned into vectors of one element each of all rows: nothing need then be added up
+/// across a vector, and none is left half empty.
+inline constexpr int64_t most_turned = 128;
+template <class T>
+inline ExpSums<T> exp_sums_of_columns(const T* x, int64_t n, int count) {
+  Vec<T> columns[most_turned];
+  planes_into_lanes(x, n, count, n, [&](int64_t i, Vec<T> v) { columns[i] = v; });
+  Vec<T> m = broadcast(-infinity<T>);
+  for (int64_t i = 0; i < n; ++i) m = maximum(m, columns[i]);
+  m = select(m == -infinity<T>, Vec<T>{}, m);
+  Vec<T> sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (int j = 0; j < 4; ++j) sums[j] += exp(columns[i + j] - m);
+  for (; i < n; ++i) sums[0] += exp(columns[i] - m);
+  return {m, (sums[0] + sums[1]) + (sums[2] + sums[3])};
+}
+
+/// The log-sum-exp of up to a vector of rows, and what rounding takes from it: the logarithms of all in one.
+template <class T>
+inline void log_sum_exp(const T* x, int64_t n, int count, T* lse, T* lse_rest) {
+  const ExpSums<T> sums = n > 0 && n <= most_turned ? exp_sums_of_columns(x, n, count) : exp_sums_of_rows(x, n, count);
+  const Exact<Vec<T>> total = exact_sum(sums.largest, log(sums.sum));
   store_part(lse, total.value, count);
   store_part(lse_rest, select(isfinite(total.value), total.rest, Vec<T>{}), count);
 }
