@@ -54,7 +54,8 @@ class GatheredProduct {
     const bool as_they_lie = reads_in_order_ && writes_in_order_ && points % lanes<T> == 0;
     span_ = points >= (as_they_lie ? least_in_place<T> : 2 * panel_columns<T>) ? points : points * gather.batch;
     spans_ = span_ == points ? gather.batch : 1;
-    const int64_t tiles = (span_ + panel_columns<T> - 1) / panel_columns<T>;
+    int64_t tiles = (span_ + panel_columns<T> - 1) / panel_columns<T>;
+    if (spans_ == 1 && tiles > 4) tiles += tiles % 2;  // of nine tiles, one of two threads would have five
     tile_ = ((span_ + tiles - 1) / tiles + lanes<T> - 1) / lanes<T> * lanes<T>;
     tiles_ = (span_ + tile_ - 1) / tile_;
     // Few tiles: threads share a tile's rows.

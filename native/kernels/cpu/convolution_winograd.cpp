@@ -101,12 +101,14 @@ void convolve_by_channels(const Convolution& job) {
 
   const int64_t depths = ceil_div(k.in * winograd_points * kernel_columns, block_elements),
                 depth = ceil_div(k.in, depths);
-  parallel_for(ceil_div(k.out, kernel_columns), 1, [&](int64_t begin, int64_t end) {
+  // As equal as whole vectors allow, and even in number, so that two threads have as much to do.
+  const int64_t out_vectors = k.out / L, pieces = 2 * ceil_div(k.out, 2 * kernel_columns);
+  parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
     const StripRows rows(t);
     Scratch<float> taps(depth * winograd_taps * L), kernel(winograd_points * point_distance(depth * kernel_columns));
     Scratch<float> output(winograd_points * point_distance(tiles * kernel_columns));
     for (int64_t piece = begin; piece < end; piece++) {
-      const int64_t first = piece * kernel_columns, columns = smaller_of(kernel_columns, k.out - first);
+      const int64_t first = piece * out_vectors / pieces * L, columns = (piece + 1) * out_vectors / pieces * L - first;
       const int64_t point = point_distance(depth * columns), out_point = point_distance(tiles * columns);
       for (int64_t in = 0; in < k.in; in += depth) {
         const int64_t count = smaller_of(depth, k.in - in);
