@@ -68,6 +68,7 @@ int64_t rounded(Dtype dtype, int64_t value) {
 IntegerBounds representable_bounds(Dtype dtype, int64_t from, int64_t to) {
   if (!is_floating(dtype)) return {from, to};
   const int digits = dtype == Dtype::F16 ? 11 : dtype == Dtype::BF16 ? 8 : dtype == Dtype::F32 ? 24 : 53;
+  if (from == std::numeric_limits<int64_t>::max() || to == std::numeric_limits<int64_t>::min()) return {from, to};
   const int64_t lowest = rounded(dtype, from + 1), highest = rounded(dtype, to - 1);
   if (lowest < from) from = lowest + spacing(from + 1, digits);
   if (highest >= to) to = highest - spacing(to - 1, digits);

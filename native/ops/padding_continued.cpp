@@ -55,6 +55,8 @@ void check_pair(const char* mode, Continuation kind, const Dims& sizes, int64_t 
   constexpr int64_t kLargest = int64_t{1} << 40;
   if (left > kLargest || right > kLargest || left < -kLargest || right < -kLargest)
     runtime_error("pad(): padding (", left, ", ", right, ") is too large");
+  if (size == 0 && left + right > 0)
+    runtime_error("pad(): dimension ", dim, " of input ", sizes, " is empty and has nothing to continue");
   if (kind == Continuation::Reflect && (left >= size || right >= size))
     runtime_error("Padding size should be less than the corresponding input dimension, but got: padding (", left, ", ",
                   right, ") at dimension ", dim, " of input ", sizes);

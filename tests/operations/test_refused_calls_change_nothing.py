@@ -101,3 +101,15 @@ def test_a_shape_whose_strides_overflow_resizes_nothing():
 def test_an_inner_product_of_a_number_and_a_list_is_refused():
     with pytest.raises(TypeError, match="list"):
         ondol.inner(ondol.tensor(1), [[], ondol.ones(3)])
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_nothing_cannot_be_continued(mode):
+    with pytest.raises(RuntimeError, match="pad"):
+        ondol._native.nn.continued_pad(ondol.empty(2, 0, 3), [1, 0, 0, 7], mode)
+
+
+def test_random_integers_from_the_last_one_on_are_refused():
+    for dtype in (ondol.float16, ondol.float32):
+        with pytest.raises(RuntimeError, match="random_"):
+            ondol.empty(3, dtype=dtype).random_(2**63 - 1, None)
