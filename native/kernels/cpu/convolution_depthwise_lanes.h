@@ -3,6 +3,7 @@
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/planes_and_lanes.h"
 #include "kernels/cpu/scratch.h"
 
@@ -94,6 +95,7 @@ class DepthwiseLanes {
   /// Vectors of a frame: one more than it has places, for the elements that no target reads.
   int64_t frame_size() const { return frame_.size() + 1; }
 
+  void clear(Vec<T>* frame) const { frame_.fill(Vec<T>{}, frame); }
   void copy_in(const T* planes, int64_t count, Vec<T>* frame) const {
     const int64_t size = plan_.source_size(), *place = place_.get();
     planes_into_lanes(planes, size, count, size, [=](int64_t i, Vec<T> v) { frame[place[i]] = v; });
@@ -194,12 +196,12 @@ void depthwise_product_by_lanes(const DepthwisePlan& plan, const ConvolutionShap
   const int64_t in = plan.source_size(), out = plan.target_size();
   parallel_for((channels + L - 1) / L * s.batch, grain_for(32768, L, out, taps + 4), [&](int64_t begin, int64_t end) {
     Scratch<Vec<T>> frame(work.frame_size()), targets(out), by_position(kernel), weights(taps);
-    for (int64_t i = 0; i < work.frame_size(); i++) frame.get()[i] = Vec<T>{};
+    work.clear(frame.get());
     Vec<T> biases = {};
     for (int64_t i = begin; i < end; i++) {
-      const int64_t first = i / s.batch * L, image = i % s.batch, count = channels - first < L ? channels - first : L;
+      const int64_t first = i / s.batch * L, image = i % s.batch, count = smaller_of(L, channels - first);
       if (i == begin || image == 0) {
-        if (bias) biases = load_part(bias + first, static_cast<int>(count), T(0));
+        if (bias) biases = load_up_to(bias + first, count);
         planes_into_lanes(w + first * kernel, kernel, count, kernel,
                           [&](int64_t k, Vec<T> v) { by_position.get()[k] = v; });
         for (int64_t k = 0; k < taps; k++) weights.get()[k] = by_position.get()[plan.kernel_position(k)];
@@ -221,9 +223,9 @@ void depthwise_weight_gradient_by_lanes(const DepthwisePlan& plan, const Convolu
   const int64_t channels = s.channels_in, taps = plan.taps(), in = plan.source_size(), out = plan.target_size();
   parallel_for((channels + L - 1) / L, grain_for(32768, L, s.batch, out, taps + 4), [&](int64_t begin, int64_t end) {
     Scratch<Vec<T>> frame(work.frame_size()), gradients(out), sums(taps);
-    for (int64_t i = 0; i < work.frame_size(); i++) frame.get()[i] = Vec<T>{};
+    work.clear(frame.get());
     for (int64_t first = begin * L; first < end * L && first < channels; first += L) {
-      const int64_t count = channels - first < L ? channels - first : L;
+      const int64_t count = smaller_of(L, channels - first);
       for (int64_t k = 0; k < taps; k++) sums.get()[k] = Vec<T>{};
       for (int64_t image = 0; image < s.batch; image++) {
         work.copy_in(x + (image * channels + first) * in, count, frame.get());

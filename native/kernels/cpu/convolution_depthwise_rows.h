@@ -135,10 +135,7 @@ class DepthwiseRows {
         product_block<rows, false>(block, row, weight, bias, sum);
 #pragma GCC unroll 4
       for (int r = 0; r < rows; r++) {
-        if (block.count == lanes<T>)
-          store(to + r * width_ + block.column, sum[r]);
-        else
-          store_part(to + r * width_ + block.column, sum[r], block.count);
+        store_up_to(to + r * width_ + block.column, sum[r], block.count);
       }
     }
   }
@@ -171,7 +168,7 @@ class DepthwiseRows {
 #pragma GCC unroll 2
       for (int r = 0; r < rows; r++) {
         const T* at = from + r * width_ + block.column;
-        g[r] = block.count == lanes<T> ? load(at) : load_part(at, block.count, T(0));
+        g[r] = load_up_to(at, block.count);
       }
       if (block.inside)
         gradient_block<rows, true>(block, row, g, sum);

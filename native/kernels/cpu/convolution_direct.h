@@ -180,10 +180,8 @@ class DirectProduct {
       at = at * target_.size[axis] + point[axis] * target_.step[axis] + target_.offset[axis];
     if (target_.step[2] != 1) {
       for (int64_t i = 0; i < left && i < lanes<T>; i++) to_[at + i * target_.step[2]] = values[i];
-    } else if (left >= lanes<T>) {
-      store(to_ + at, values);
     } else {
-      store_part(to_ + at, values, static_cast<int>(left));
+      store_up_to(to_ + at, values, left);
     }
   }
 

@@ -54,15 +54,8 @@ inline void store_alternating(T* to, int64_t room, Vec<T> a, Vec<T> b) {
   constexpr int L = lanes<T>;
   constexpr auto each = std::make_index_sequence<L>{};
   const Vec<T> low = interleaved<0>(a, b, each), high = interleaved<L>(a, b, each);
-  if (room >= 2 * L) {
-    store(to, low);
-    store(to + L, high);
-  } else if (room >= L) {
-    store(to, low);
-    if (room > L) store_part(to + L, high, static_cast<int>(room - L));
-  } else {
-    store_part(to, low, static_cast<int>(room));
-  }
+  store_up_to(to, low, room);
+  if (room > L) store_up_to(to + L, high, room - L);
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

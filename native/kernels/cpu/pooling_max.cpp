@@ -146,10 +146,7 @@ bool is_of_squares(const PoolingShape& s) {
 template <class T>
 inline Parted<T> load_parted(const T* from, int64_t count) {
   constexpr int L = lanes<T>;
-  const auto load_up_to = [from](int64_t at, int64_t end) {
-    return end - at >= L ? load(from + at) : end > at ? load_part(from + at, int(end - at), T(0)) : Vec<T>{};
-  };
-  return part<T>(load_up_to(0, 2 * count), load_up_to(L, 2 * count));
+  return part<T>(load_up_to(from, 2 * count), 2 * count > L ? load_up_to(from + L, 2 * count - L) : Vec<T>{});
 }
 
 /// Windows of 2 x 2 elements, side by side, of planes with less than 2^31 elements: read in place, a vector of outputs
@@ -177,10 +174,7 @@ void max_of_squares(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
       try_also(upper.odd, 1);
       try_also(lower.even, width);
       try_also(lower.odd, width + 1);
-      if (count == L)
-        store(values + w, best);
-      else
-        store_part(values + w, best, static_cast<int>(count));
+      store_up_to(values + w, best, count);
       if (!places) continue;
       Index flat[L];
       store(flat, index);

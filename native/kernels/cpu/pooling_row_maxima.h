@@ -45,7 +45,7 @@ class RowMaxima {
       for (int64_t d = 0; d < s_.kernel[0]; ++d)
         for (int64_t h = 0; h < s_.kernel[1]; ++h) {
           const int64_t at = (d * s_.input[1] + h) * width + w;
-          const Vec<T> value = left >= lanes<T> ? load(x + at) : load_part(x + at, static_cast<int>(left), T(0));
+          const Vec<T> value = load_up_to(x + at, left);
           const auto better = (value > best) | (value != value);
           const Vec<Index> here = ramp_ + static_cast<Index>(at);
           const bool first = d == 0 && h == 0;
