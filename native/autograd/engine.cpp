@@ -159,8 +159,7 @@ class Pass {
     Tensor& sum = note.incoming[edge.input];
     if (!sum.defined())
       sum = std::move(gradient);
-    else if (!GradMode::enabled() && sum.ref()->owners() == 1 && sum.storage()->owners() == 1 &&
-             is_dense(sum.sizes(), sum.strides()))
+    else if (!GradMode::enabled() && sum.is_sole_owner() && is_dense(sum.sizes(), sum.strides()))
       add_(sum, gradient, 1);
     else
       sum = add(sum, gradient, 1);
@@ -314,10 +313,9 @@ void AccumulateGrad::apply(std::span<const Tensor> incoming, Gradients&) {
   if (!gradient.defined() || !variable.impl()->requires_grad) return;
   AutogradState& state = autograd_state(variable);
   if (!state.grad.defined()) {
-    bool sole_owner = gradient.ref()->owners() == 1 && gradient.storage()->owners() == 1;
     if (GradMode::enabled())
       state.grad = clone(gradient);
-    else if (sole_owner && lies_like(gradient, variable))
+    else if (gradient.is_sole_owner() && lies_like(gradient, variable))
       state.grad = detach(gradient);
     else
       state.grad = copy_lying_like(gradient, variable);

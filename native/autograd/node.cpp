@@ -108,6 +108,10 @@ AutogradState& autograd_state(const Tensor& tensor) {
   return *state;
 }
 
+bool may_overwrite(const Tensor& gradient) {
+  return gradient.is_sole_owner() && running_node && running_node->hooks.empty();
+}
+
 Node* current_node() { return running_node; }
 void set_current_node(Node* node) { running_node = node; }
 

@@ -228,6 +228,10 @@ class SavedList {
 };
 inline SavedList save(const std::vector<Tensor>& tensors) { return SavedList(tensors); }
 
+/// Whether the node that is running may write its own result over this gradient, which it has received: nobody else
+/// has it, nor will be shown it.
+bool may_overwrite(const Tensor& gradient);
+
 /// The node that is running on this thread: a saved output gets it as history again.
 Node* current_node();
 void set_current_node(Node* node);

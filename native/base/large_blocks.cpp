@@ -11,28 +11,9 @@ namespace ondol {
 namespace {
 
 constexpr size_t kPage = 4096;
-constexpr size_t kHugePage = 2 << 20;
-constexpr size_t kSegment = 4 << 20;  // least that is mapped at a time
+constexpr size_t kLeast = 4 << 20;  // that is mapped at a time
 
 constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-/// `size` bytes of memory, a multiple of 2 MiB as their address is, so that huge pages can back them: those cost one
-/// page fault where small ones cost 512.
-char* map(size_t size) {
-  void* start = mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start == MAP_FAILED) return nullptr;
-  auto* begin = static_cast<char*>(start);
-  char* end = begin + size + kHugePage;
-  // The last place that fits. Linux maps downwards, so that it most often ends where the segment before begins, and the
-  // free ranges of both can join.
-  auto* aligned = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(end) / kHugePage * kHugePage) - size;
-  if (aligned != begin) munmap(begin, aligned - begin);
-  if (aligned + size != end) munmap(aligned + size, end - (aligned + size));
-#if defined(MADV_HUGEPAGE)
-  madvise(aligned, size, MADV_HUGEPAGE);  // advice: without huge pages all is well, only slower
-#endif
-  return aligned;
-}
 
 }  // namespace
 
@@ -43,21 +24,31 @@ void* LargeBlocks::allocate(size_t bytes) {
   std::lock_guard lock(mutex);
   auto fit = free_by_size_.lower_bound({size, nullptr});
   if (fit == free_by_size_.end()) {
-    const size_t segment = round_up(std::max(size, kSegment), kHugePage);
-    char* begin = map(segment);
-    if (!begin) {
+    if (!grow(size)) {
       evict(0);
-      begin = map(segment);
-      if (!begin) return nullptr;
+      if (!grow(size)) return nullptr;
     }
-    add_free(begin, segment);
     fit = free_by_size_.lower_bound({size, nullptr});
   }
   const auto [range_size, begin] = *fit;
   remove_free(free_.find(begin));
-  if (range_size > size) add_free(begin + size, range_size - size);
+  // Its end, so that what is left of the lowest range can grow.
+  if (range_size > size) add_free(begin, range_size - size);
   live_bytes_ += size;
-  return begin;
+  return begin + range_size - size;
+}
+
+/// Maps memory until there is a free range of `size`: what the lowest one lacks, if it is where memory grows.
+bool LargeBlocks::grow(size_t size) {
+  const bool joins = !free_.empty() && free_.begin()->first == addresses_.edge();
+  size_t lacks = joins ? round_up(size - free_.begin()->second, kHugePage) : round_up(std::max(size, kLeast), kHugePage);
+  if (lacks > addresses_.room()) {
+    lacks = round_up(std::max(size, kLeast), kHugePage);
+    if (!addresses_.move(lacks)) return false;
+  }
+  char* begin = addresses_.map(lacks);
+  if (begin) add_free(begin, lacks);
+  return begin != nullptr;
 }
 
 void LargeBlocks::release(void* memory, size_t bytes) noexcept {

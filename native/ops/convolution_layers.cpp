@@ -1,5 +1,7 @@
 // conv1d ... conv_transpose3d: arguments checked, then one convolution.
 
+#include <limits>
+
 #include "ops/convolution.h"
 #include "ops/functions.h"
 #include "ops/normalization.h"
@@ -199,14 +201,16 @@ Tensor conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Dims& st
 
 /// What nn.Sequential makes of a convolution, batch norm in evaluation and relu, relu6 or nothing (low and high are
 /// then infinite): the bits of the separate calls, in one pass over memory. Without a running_mean the batch norm is
-/// left out. For float32, and where nothing is recorded.
+/// left out. For float32; where a gradient is recorded, only with relu and without batch norm.
 Tensor conv2d_epilogue(const Tensor& x, const Tensor& w, const Tensor& bias, const Dims& stride, const Dims& padding,
                        const Dims& dilation, int64_t groups, const Tensor& norm_weight, const Tensor& norm_bias,
                        const Tensor& running_mean, const Tensor& running_var, double eps, double low, double high) {
   Arguments a{kNames<2>[0], 2, x, w, bias, {}, {}, {}, groups, false};
   if (x.ndim() != 4 || x.dtype() != Dtype::F32)
     runtime_error("_conv2d_epilogue: expected a float32 input of 4 dimensions, got ", x.sizes());
-  if (GradMode::enabled()) runtime_error("_conv2d_epilogue records nothing: it is for calls under no_grad()");
+  const bool recorded = GradMode::enabled();
+  if (recorded && (running_mean.defined() || low != 0 || high != std::numeric_limits<double>::infinity()))
+    runtime_error("_conv2d_epilogue: only relu can be recorded; anything else is for calls under no_grad()");
   a.stride = one_each(a, "stride", stride);
   a.padding = one_each(a, "padding", padding);
   a.dilation = one_each(a, "dilation", dilation);
@@ -218,7 +222,8 @@ Tensor conv2d_epilogue(const Tensor& x, const Tensor& w, const Tensor& bias, con
     epilogue.shift = affine.shift.data<float>();
   }
   Dims after = a.padding;
-  return convolve(std::move(a), after, {}, &epilogue);
+  Tensor y = convolve(std::move(a), after, {}, &epilogue);
+  return recorded ? relu_computed(y) : y;
 }
 
 /// padding='same' keeps the size; where it cannot be even, one more stands behind.

@@ -114,6 +114,8 @@ Tensor floor(const Tensor& self);
 
 // activations
 Tensor relu(const Tensor& self);
+/// Records a relu for a tensor to which the operation that made it has applied one already, and which nobody has seen.
+Tensor relu_computed(const Tensor& self);
 Tensor leaky_relu(const Tensor& self, const Scalar& negative_slope);
 Tensor gelu(const Tensor& self, std::string_view approximate);
 Tensor silu(const Tensor& self);

@@ -23,6 +23,8 @@ class Storage : public Counted {
   void pin() { pinned_ = true; }
   /// From now on it may be written without being counted: its address or an alias for Python's hands was given away.
   void expose() { exposed_ = true; }
+  /// Whether only tensors know of it: it is nobody else's memory, and its address was not given away.
+  bool is_private() const { return !release_ && !exposed_; }
   /// Whether its contents are still those that were computed into it.
   bool untouched() const { return version == 0 && !exposed_; }
   /// Keeps the contents up to the smaller size.

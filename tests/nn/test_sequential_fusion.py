@@ -154,13 +154,88 @@ def test_inference_mode_makes_inference_tensors(fused: mock.Mock) -> None:
     assert fused.called
 
 
-def test_gradients_are_recorded(fused: mock.Mock) -> None:
+def test_what_is_not_a_relu_alone_is_recorded_separately(fused: mock.Mock) -> None:
     block = make_block()
-    for model in (block, copy.deepcopy(block).requires_grad_(False)):
+    for model in (block, copy.deepcopy(block).requires_grad_(False), nn.Sequential(block[0], nn.ReLU6())):
         x = images(1, 4, 5, 5).requires_grad_()
         model(x).sum().backward()
         assert x.grad is not None
     assert not fused.called
+
+
+class TestRecordedRelu:
+    """A convolution and its relu are one operation in training too, with the graph of two."""
+
+    @pytest.fixture(autouse=True)
+    def make(self, fused: mock.Mock) -> None:
+        self.fused, self.x = fused, images(2, 4, 9, 8).requires_grad_()
+        self.chain = nn.Sequential(nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True))
+
+    def gradients(self, y: ondol.Tensor, **options: Any) -> tuple[ondol.Tensor, ...]:
+        return ondol.autograd.grad((y * y).sum(), [self.x, *self.chain.parameters()], **options)
+
+    def test_results_graph_and_gradients(self) -> None:
+        y, expected = self.chain(self.x), separately(self.chain, self.x)
+        assert self.fused.call_count == 2 and same_bits(y.detach(), expected.detach()) and y._version == 0
+        names, node = [], y.grad_fn
+        while node.name() != "AccumulateGrad":
+            names.append(node.name())
+            node = node.next_functions[0][0]
+        assert names == ["ReluBackward0", "ConvolutionBackward0"] * 2
+        for ours, theirs in zip(self.gradients(y), self.gradients(expected), strict=True):
+            assert same_bits(ours, theirs)
+
+    def test_gradients_of_some(self) -> None:
+        self.x = images(2, 4, 9, 8)
+        self.chain[0].requires_grad_(False)
+        self.chain(self.x).sum().backward()
+        assert self.fused.call_count == 2
+        assert [p.grad is not None for p in self.chain.parameters()] == [False, False, True, True]
+        assert not self.chain.requires_grad_(False)(self.x).requires_grad
+
+    def test_second_derivatives(self) -> None:
+        second = []
+        for y in (self.chain(self.x), separately(self.chain, self.x)):
+            first = self.gradients(y, create_graph=True)
+            second.append(ondol.autograd.grad(sum((g * g).sum() for g in first), [self.x, self.chain[0].weight]))
+        assert self.fused.called
+        for ours, theirs in zip(*second, strict=True):
+            assert same_bits(ours, theirs)
+
+    def test_change_of_the_result_is_noticed(self) -> None:
+        y = self.chain(self.x)
+        with ondol.no_grad():
+            y.add_(1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+    def test_transforms(self) -> None:
+        def loss(x: ondol.Tensor) -> ondol.Tensor:
+            return (self.chain(x) ** 2).sum()
+
+        x, tangent = images(3, 4, 9, 8), images(3, 4, 9, 8).sin()
+        gradient = ondol.func.grad(loss)(x)
+        value, slope = ondol.func.jvp(loss, (x,), (tangent,))
+        ondol.testing.assert_close(slope, (gradient * tangent).sum())
+        ondol.testing.assert_close(value, (separately(self.chain, x) ** 2).sum())
+        for i, one in enumerate(ondol.vmap(ondol.func.grad(loss))(x.unsqueeze(1))):
+            ondol.testing.assert_close(one[0], gradient[i])
+
+    def test_backward_hooks_see_each_module(self) -> None:
+        seen: list = []
+        for i, module in enumerate(self.chain):
+            module.register_full_backward_hook(lambda module, grad_in, grad_out, i=i: seen.append(i))
+        self.chain(self.x).sum().backward()
+        assert seen == [3, 2, 1, 0] and not self.fused.called
+
+    def test_hooks_on_saved_tensors(self) -> None:
+        counts = []
+        for run in (self.chain, lambda x: separately(self.chain, x)):
+            kept: list = []
+            with ondol.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+                run(self.x).sum().backward()
+            counts.append([tuple(t.shape) for t in kept])
+        assert counts[0] == counts[1]
 
 
 class TestStateOfTheModules:

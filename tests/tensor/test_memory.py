@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +49,43 @@ def test_a_larger_tensor_that_was_released_makes_room_for_several() -> None:
     assert stats("reserved") <= reserved
     addresses = sorted(tensor.data_ptr() for tensor in tensors)
     assert all(later - earlier >= 3 * MEGABYTE for earlier, later in itertools.pairwise(addresses))
+
+
+def test_what_is_mapped_continues_what_is_there() -> None:
+    before = stats("reserved")
+    tensors = [of_megabytes(3) for _ in range(8)]
+    assert stats("reserved") <= before + (24 + 2) * MEGABYTE
+    del tensors
+    larger = of_megabytes(24)
+    assert stats("reserved") <= before + (24 + 2) * MEGABYTE and larger.numel() == 24 * MEGABYTE
+
+
+def test_with_few_addresses() -> None:
+    program = """
+import resource
+import ondol
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))
+tensors = [ondol.ones(n << 18) for n in (20, 30, 40)]
+try:
+    ondol.empty(1 << 30)
+except RuntimeError as error:
+    assert "can't allocate memory" in str(error), error
+else:
+    raise AssertionError("there were more addresses than allowed")
+assert sum(t.sum() for t in tensors) == 90 << 18
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_backward_pass_of_an_activation_takes_no_memory() -> None:
+    x = ondol.randn(1 << 20).requires_grad_()
+    y = x.relu().tanh().relu()
+    loss = (y * 3).sum()
+    ondol.reset_peak_memory_stats()
+    before = stats("allocated")
+    loss.backward()
+    assert stats("peak") - before < 1.2 * x.nbytes
 
 
 def test_released_memory_is_given_back_on_demand() -> None:

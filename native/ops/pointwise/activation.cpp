@@ -165,14 +165,18 @@ static Tensor inside(const Tensor& x, double low, double high) {
   return logical_and(logical_not(le(x, wrapped_number(low))), logical_not(ge(x, wrapped_number(high))));
 }
 
-Tensor relu(const Tensor& x) {
-  static const Pointwise f = formula("relu"), gradient = formula("relu_gradient");
-  refuse("relu", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
-  return differentiable_unary(
-      "ReluBackward0", kOutput, unary(f, x), x, [](const Tensor& g, const Tensor&, const Tensor& y) {
-        return straight_gradient(gradient, g, y, nullptr, [&] { return masked(gt(y, wrapped_number(0)), g); });
-      });
+static Tensor with_relu_recorded(const Tensor& y, const Tensor& x) {
+  static const Pointwise gradient = formula("relu_gradient");
+  return differentiable_unary("ReluBackward0", kOutput, y, x, [](const Tensor& g, const Tensor&, const Tensor& result) {
+    return straight_gradient(gradient, g, result, nullptr, [&] { return masked(gt(result, wrapped_number(0)), g); });
+  });
 }
+Tensor relu(const Tensor& x) {
+  static const Pointwise f = formula("relu");
+  refuse("relu", x, x.dtype() == Dtype::Bool || is_complex(x.dtype()));
+  return with_relu_recorded(unary(f, x), x);
+}
+Tensor relu_computed(const Tensor& y) { return with_relu_recorded(detach(y), y); }
 
 static Tensor threshold(const Tensor& x, const Scalar& limit, const Scalar& value) {
   static const Pointwise f = formula("threshold"), gradient = formula("threshold_gradient");

@@ -130,15 +130,17 @@ Tensor differentiable_binary(const char* node, unsigned uses, Tensor y, const Te
   return y;
 }
 
-/// A gradient in one pass: the formula of (gradient, saved value). While a graph of the derivative is being recorded,
-/// and for complex numbers, the expression made of operations stands in for it.
+/// A gradient in one pass: the formula of (gradient, saved value), over the gradient where nobody else needs it. While
+/// a graph of the derivative is being recorded, and for complex numbers, the expression made of operations stands in
+/// for it.
 template <class Expression>
 Tensor fused_gradient(const Pointwise& formula, const Tensor& gradient, const Tensor& saved, const double* parameters,
                       Expression expression) {
   if (needs_gradient(gradient, saved) || is_complex(saved.dtype()) || gradient.dtype() != saved.dtype())
     return expression();
+  const bool over = may_overwrite(gradient) && gradient.is_contiguous() && gradient.sizes() == saved.sizes();
   const Tensor operands[] = {gradient, saved};
-  return evaluate(formula, operands, saved.dtype(), saved.dtype(), {}, parameters);
+  return evaluate(formula, operands, saved.dtype(), saved.dtype(), over ? gradient : Tensor(), parameters);
 }
 
 /// The same for a function made of straight pieces: its derivative depends on the saved value, but everywhere with

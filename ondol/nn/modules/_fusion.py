@@ -1,8 +1,9 @@
 """Convolution, batch norm and activation of a `Sequential` in one native operation, where nobody can tell.
 
-Without gradients, a batch norm in evaluation and a relu are two passes over memory that only wait for it. The native
-operation does their arithmetic on the results of the convolution while they are in the cache: the same bits. Whatever
-could make a difference is looked at in each call, for nothing is kept between calls that could become untrue.
+A batch norm in evaluation and a relu are two passes over memory that only wait for it. The native operation does their
+arithmetic on the results of the convolution while they are in the cache: the same bits. Gradients of it are recorded
+for a relu alone, which needs its result only. Whatever could make a difference is looked at in each call, for nothing
+is kept between calls that could become untrue.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def _is_ordinary(conv: Any, norm: Any, activation: Any, input: Any) -> bool:
     """Whether the separate calls would be ondol's own and nothing more, on tensors that the operation takes."""
     if type(input) is not ondol.Tensor or input.dtype is not ondol.float32 or input.dim() != 4:
         return False
-    if is_grad_enabled() or autocast_enabled() or function_modes() or _separate_calls() != _OWN_CALLS:
+    if is_grad_enabled() and (norm is not None or type(activation) is not ReLU):
+        return False
+    if autocast_enabled() or function_modes() or _separate_calls() != _OWN_CALLS:
         return False
     for module in (conv, norm, activation):
         if module is not None and (

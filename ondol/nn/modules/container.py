@@ -10,7 +10,6 @@ from typing import Any
 
 import ondol
 from ondol._native import Tensor
-from ondol._native.autograd import is_grad_enabled
 
 from ..parameter import Parameter
 from ._fusion import fused_steps, may_fuse
@@ -116,7 +115,7 @@ class Sequential(_IndexedModules):
     def forward(self, input: Any) -> Any:
         modules: Iterable[Any] = self._modules.values()
         try:
-            if not is_grad_enabled() and type(input) is Tensor and input.dim() == 4 and may_fuse(modules):
+            if type(input) is Tensor and input.dim() == 4 and may_fuse(modules):
                 modules = fused_steps(modules)
             for module in modules:
                 input = module(input)
