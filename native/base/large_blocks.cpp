@@ -41,7 +41,8 @@ void* LargeBlocks::allocate(size_t bytes) {
 /// Maps memory until there is a free range of `size`: what the lowest one lacks, if it is where memory grows.
 bool LargeBlocks::grow(size_t size) {
   const bool joins = !free_.empty() && free_.begin()->first == addresses_.edge();
-  size_t lacks = joins ? round_up(size - free_.begin()->second, kHugePage) : round_up(std::max(size, kLeast), kHugePage);
+  size_t lacks =
+      joins ? round_up(size - free_.begin()->second, kHugePage) : round_up(std::max(size, kLeast), kHugePage);
   if (lacks > addresses_.room()) {
     lacks = round_up(std::max(size, kLeast), kHugePage);
     if (!addresses_.move(lacks)) return false;

@@ -79,7 +79,9 @@ class Tensor {
   bool is_contiguous(MemoryFormat format) const;
   const Ref<Storage>& storage() const { return impl_->storage; }
   /// Whether nobody has the elements but this reference: no other one, no view, nothing outside.
-  bool is_sole_owner() const { return impl_->owners() == 1 && impl_->storage->owners() == 1 && storage()->is_private(); }
+  bool is_sole_owner() const {
+    return impl_->owners() == 1 && impl_->storage->owners() == 1 && storage()->is_private();
+  }
   uint32_t version() const { return impl_->version(); }
   void bump_version() const { ++impl_->version(); }
 

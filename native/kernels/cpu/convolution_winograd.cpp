@@ -92,10 +92,11 @@ void convolve_by_channels(const Convolution& job) {
   Scratch<float> input(winograd_points * in_point);
   parallel_for(vectors * t.strips(), 1, [&](int64_t begin, int64_t end) {
     const StripRows rows(t);
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t c = i / t.strips() * L, strip = i % t.strips();
-      transform_strip<winograd_inputs, winograd::from_input>(
-          t, job.images, k.in, c, strip, i > begin && strip % t.rows != 0, rows, {input.get() + c, in_point, k.in});
+    for (int64_t i = begin, next; i < end; i = next) {
+      const int64_t c = i / t.strips() * L, first = i % t.strips(), last = smaller_of(t.strips(), first + end - i);
+      transform_channels<winograd_inputs, winograd::from_input>(t, job.images, k.in, c, first, last, rows,
+                                                                {input.get() + c, in_point, k.in});
+      next = i + last - first;
     }
   });
 

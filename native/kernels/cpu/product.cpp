@@ -14,7 +14,7 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-inline constexpr int64_t sliver = tile_vectors * lanes<float>;  // columns
+inline constexpr int64_t sliver = tile_vectors * lanes<float>;  // columns at most
 inline constexpr int64_t deepest = 384;                         // rows of b that are packed at a time
 inline constexpr int64_t rows_of_block = 24 * tile_rows;        // of a: with the depth of above, 295 KB
 inline constexpr int64_t far_results = 1 << 20;                 // as many are not in the cache when they are added to
@@ -23,6 +23,23 @@ inline constexpr int64_t far_results = 1 << 20;                 // as many are n
 int64_t block_depth(int64_t k) { return k > deepest ? ceil_div(k, ceil_div(k, deepest)) : k; }
 /// The columns of a packed operand, whole vectors.
 int64_t padded(int64_t n) { return ceil_div(n, lanes<float>) * lanes<float>; }
+
+/// A sliver of an operand with n columns. Where one vector would be left over by slivers of three, the last four are
+/// halved, for a tile of one vector waits for its loads.
+struct Sliver {
+  int64_t first, columns;
+};
+Sliver sliver_at(int64_t column, int64_t n) {
+  const int64_t width = padded(n), first = column / sliver * sliver;
+  if constexpr (tile_vectors % 2 == 1) {
+    constexpr int64_t four = sliver + lanes<float>, half = four / 2;
+    const int64_t halved = width % sliver == lanes<float> && width > sliver ? width - four : width;
+    if (column >= halved) return {halved + (column - halved) / half * half, half};
+  }
+  return {first, smaller_of(sliver, width - first)};
+}
+/// The columns of the next sliver when `rest` are left.
+int64_t next_sliver(int64_t rest) { return smaller_of(sliver_at(0, rest).columns, rest); }
 
 /// The rows and columns of one task, whole tiles and whole vectors but for the last.
 struct Part {
@@ -105,16 +122,17 @@ class RightPanel {
   void load(int64_t k, int64_t depth) {
     k_ = k, depth_ = depth;
     if (b_.column == 1 && !in_place_) return load_rows();
-    for (int64_t column = first_; column < last_; column += sliver)
-      if (const int64_t n = smaller_of(sliver, last_ - column); !is_in_place(n))
-        pack_sliver({at(column), b_.row, b_.column}, depth, n, place(column));
+    for (int64_t column = first_, n; column < last_; column += n) {
+      n = next_sliver(last_ - column);
+      if (!is_in_place(n)) pack_sliver({at(column), b_.row, b_.column}, depth, n, place(column));
+    }
   }
   /// The rows of the sliver that begins at a column, `row` elements apart.
-  struct Sliver {
+  struct Rows {
     const float* data;
     int64_t row;
   };
-  Sliver of(int64_t column, int64_t columns) const {
+  Rows of(int64_t column, int64_t columns) const {
     if (is_in_place(columns)) return {at(column), b_.row};
     return {place(column), padded(columns)};
   }
@@ -124,8 +142,8 @@ class RightPanel {
   void load_rows() {
     constexpr int64_t together = 8;
     for (int64_t k = 0; k < depth_; k += together)
-      for (int64_t column = first_; column < last_; column += sliver) {
-        const int64_t columns = smaller_of(sliver, last_ - column);
+      for (int64_t column = first_, columns; column < last_; column += columns) {
+        columns = next_sliver(last_ - column);
         pack_sliver({at(column) + k * b_.row, b_.row, 1}, smaller_of(together, depth_ - k), columns,
                     place(column) + k * padded(columns));
       }
@@ -248,8 +266,8 @@ void multiply_product(const MatrixProduct& p) {
     for_each_block(
         p, part, [&](int64_t k, int64_t depth) { right.load(k, depth); },
         [&](int64_t k, int64_t depth, int64_t first, int64_t last, const LeftBlock& left) {
-          for (int64_t column = part.first_column; column < part.last_column; column += sliver) {
-            const int64_t columns = smaller_of(sliver, part.last_column - column);
+          for (int64_t column = part.first_column, columns; column < part.last_column; column += columns) {
+            columns = next_sliver(part.last_column - column);
             const auto [b, b_row] = right.of(column, columns);
             multiply_sliver(p, first, last, left, depth, k == 0, b, b_row, column, columns);
           }
@@ -263,8 +281,8 @@ int64_t packed_product_size(int64_t k, int64_t n) { return k * padded(n); }
 
 int64_t packed_product_offset(int64_t k, int64_t n, int64_t row, int64_t column) {
   const int64_t depth_of_block = block_depth(k), block = row / depth_of_block * depth_of_block;
-  const int64_t depth = smaller_of(depth_of_block, k - block), first = column / sliver * sliver;
-  const int64_t width = smaller_of(sliver, padded(n) - first);
+  const int64_t depth = smaller_of(depth_of_block, k - block);
+  const auto [first, width] = sliver_at(column, n);
   return block * padded(n) + first * depth + (row - block) * width + column - first;
 }
 
@@ -275,8 +293,8 @@ void multiply_packed_product(const MatrixProduct& p, const float* packed) {
         p, part, [](int64_t, int64_t) {},
         [&](int64_t k, int64_t depth, int64_t first_row, int64_t last_row, const LeftBlock& left) {
           for (int64_t column = part.first_column, next; column < part.last_column; column = next) {
-            const int64_t first = column / sliver * sliver, width = smaller_of(sliver, padded(p.n) - first);
-            next = smaller_of(first + sliver, part.last_column);
+            const auto [first, width] = sliver_at(column, p.n);
+            next = smaller_of(first + width, part.last_column);
             multiply_sliver(p, first_row, last_row, left, depth, k == 0,
                             packed + k * padded(p.n) + first * depth + column - first, width, column, next - column);
           }

@@ -41,7 +41,7 @@ struct PointsOfTiles {
   T* at(int64_t point, int64_t tile) const { return data + point * point_step + tile * tile_step; }
 };
 
-/// from [channels of a vector] rows of `apart`, `count` elements each, to `count` vectors.
+/// from [channels of a vector] planes, `apart` from each other, `count` elements each, to `count` vectors.
 [[gnu::noinline]] inline void channels_into_lanes(const float* from, int64_t apart, int64_t count, WinogradVector* to) {
   planes_into_lanes(from, apart, lanes<float>, count, [=](int64_t i, WinogradVector v) { to[i] = v; });
 }
@@ -49,56 +49,87 @@ struct PointsOfTiles {
   lanes_into_planes(from, count, to, apart, lanes<float>);
 }
 
-/// Rows of pixels for the work on one strip.
+/// Room for the work on strips one below the other. Rows of pixels follow each other as in an image, so that a whole
+/// block of rows is transposed at a time: rows alone are too short for vectors, and for processors to see coming.
 class StripRows {
  public:
   explicit StripRows(const Tiling& t)
-      : length_(t.columns * winograd_outputs + winograd_inputs), pixels_(2 * winograd_inputs * length_) {}
+      : length_(t.columns * winograd_outputs + winograd_inputs),
+        pixels_(cached_pixels > winograd_inputs * length_ ? cached_pixels : winograd_inputs * length_),
+        transformed_(winograd_inputs * length_) {}
+
+  /// How many strips of a tiling with as many columns have room.
+  static int64_t strips(const Tiling& t) {
+    const int64_t rows = cached_pixels / t.width;
+    return rows > winograd_inputs ? (rows - winograd_inputs) / winograd_outputs + 1 : 1;
+  }
+
+  WinogradVector* pixels() const { return pixels_.get(); }
+  /// From one transformed row to the next.
   int64_t length() const { return length_; }
-  WinogradVector* pixels(int64_t row) const { return pixels_.get() + row * length_; }
-  WinogradVector* transformed(int64_t row) const { return pixels(winograd_inputs + row); }
+  WinogradVector* transformed(int64_t row) const { return transformed_.get() + row * length_; }
 
  private:
+  static constexpr int64_t cached_pixels = 576;  // 36 KB with AVX-512: they stay in the first-level cache
+
   int64_t length_;
-  Scratch<WinogradVector> pixels_;
+  Scratch<WinogradVector> pixels_, transformed_;
 };
 
-/// The transformed tiles of a strip, for one vector of channels. `transform` turns the `taps` rows and columns under a
-/// tile into 6. `follows` says that `rows` hold the strip above: tiles overlap by what two strips share.
+/// Rows [top, top + rows) of one vector of channels of an image, of which some may be outside of it, as pixels. The
+/// first `known` of them are where the last ones of `known_at` rows were.
+inline void load_pixels(const Tiling& t, const float* image, int64_t top, int64_t rows, int64_t known, int64_t known_at,
+                        WinogradVector* pixels) {
+  const int64_t width = t.width, end = top + rows;
+  for (int64_t i = 0; i < known * width; i++) pixels[i] = pixels[known_at * width + i];
+  const auto inside = [&](int64_t y) { return y < 0 ? 0 : y > t.height ? t.height : y; };
+  const int64_t first = inside(top + known), last = inside(end);
+  for (int64_t i = known * width; i < (first - top) * width; i++) pixels[i] = WinogradVector{};
+  if (first < last)
+    channels_into_lanes(image + first * width, t.height * width, (last - first) * width,
+                        pixels + (first - top) * width);
+  for (int64_t i = (last > top + known ? last - top : known) * width; i < rows * width; i++)
+    pixels[i] = WinogradVector{};
+}
+
+/// The transformed tiles of a strip from the pixels under it. `transform` turns the `taps` rows and columns under a
+/// tile into 6.
 template <int taps, auto transform>
-void transform_strip(const Tiling& t, const float* images, int64_t channels, int64_t channel, int64_t strip,
-                     bool follows, const StripRows& rows, const PointsOfTiles<float>& to) {
-  using V = WinogradVector;
-  constexpr int shared = taps - winograd_outputs;
-  const int64_t padding = t.padding;
-  const int64_t image = strip / t.rows, top = strip % t.rows * winograd_outputs - padding;
-  const int64_t across = t.columns * winograd_outputs + shared, plane = t.height * t.width;
-  const float* from = images + (image * channels + channel) * plane;
-  for (int r = 0; r < taps; r++) {
-    const int64_t y = top + r;
-    const bool inside = y >= 0 && y < t.height;
-    V* pixels = rows.pixels(r);
-    if (follows && r < shared) {
-      const V* above = rows.pixels(winograd_outputs + r);
-      for (int64_t x = 0; x < across; x++) pixels[x] = above[x];
-      continue;
-    }
-    for (int64_t x = 0; x < across; x++)
-      if (!inside || x < padding || x >= t.width + padding) pixels[x] = V{};
-    if (!inside) continue;
-    const int64_t count = t.width < across - padding ? t.width : across - padding;
-    channels_into_lanes(from + y * t.width, plane, count, pixels + padding);
-  }
-  for (int64_t x = 0; x < across; x++)
-    transform(rows.pixels(0) + x, rows.length(), rows.transformed(0) + x, rows.length());
-  float* tile = to.at(0, strip * t.columns);
+void transform_strip(const Tiling& t, const WinogradVector* pixels, const StripRows& rows, float* tile,
+                     const PointsOfTiles<float>& to) {
+  const int64_t across = t.columns * winograd_outputs + taps - winograd_outputs;
+  const int64_t inside = across - t.padding < t.width ? across - t.padding : t.width;
+  for (int64_t x = 0; x < inside; x++)
+    transform(pixels + x, t.width, rows.transformed(0) + t.padding + x, rows.length());
   for (int64_t column = 0; column < t.columns; column++, tile += to.tile_step) {
     float* point = tile;
     for (int r = 0; r < winograd_inputs; r++) {
-      V points[winograd_inputs];
+      WinogradVector points[winograd_inputs];
       transform(rows.transformed(r) + column * winograd_outputs, 1, points, 1);
       for (int c = 0; c < winograd_inputs; c++, point += to.point_step) store(point, points[c]);
     }
+  }
+}
+
+/// The transformed tiles of the strips [first, last), for one vector of channels.
+template <int taps, auto transform>
+void transform_channels(const Tiling& t, const float* images, int64_t channels, int64_t channel, int64_t first,
+                        int64_t last, const StripRows& rows, const PointsOfTiles<float>& to) {
+  constexpr int shared = taps - winograd_outputs;  // rows under two strips
+  for (int r = 0; r < winograd_inputs; r++)        // of which those beside the image stay as they are
+    for (int64_t x = 0; x < rows.length(); x++) rows.transformed(r)[x] = WinogradVector{};
+  for (int64_t strip = first, count, before = 0; strip < last; strip += count) {
+    const int64_t row = strip % t.rows, fitting = StripRows::strips(t);
+    count = t.rows - row < last - strip ? t.rows - row : last - strip;
+    if (count > fitting) count = fitting;
+    const bool follows = strip > first && row > 0;
+    load_pixels(t, images + (strip / t.rows * channels + channel) * t.height * t.width,
+                row * winograd_outputs - t.padding, count * winograd_outputs + shared, follows ? shared : 0,
+                before * winograd_outputs, rows.pixels());
+    for (int64_t i = 0; i < count; i++)
+      transform_strip<taps, transform>(t, rows.pixels() + i * winograd_outputs * t.width, rows,
+                                       to.at(0, (strip + i) * t.columns), to);
+    before = count;
   }
 }
 
@@ -107,9 +138,8 @@ template <int taps, auto transform>
 void transform_strips(const Tiling& t, const float* images, int64_t channels, int64_t first, int64_t last,
                       const StripRows& rows, const PointsOfTiles<float>& to) {
   for (int64_t c = 0; c < channels; c += lanes<float>)
-    for (int64_t strip = first; strip < last; strip++)
-      transform_strip<taps, transform>(t, images, channels, c, strip, strip > first && strip % t.rows != 0, rows,
-                                       {to.data + c, to.point_step, to.tile_step});
+    transform_channels<taps, transform>(t, images, channels, c, first, last, rows,
+                                        {to.data + c, to.point_step, to.tile_step});
 }
 
 /// The results of a strip, for one vector of channels, added to its bias and finished.
@@ -128,16 +158,22 @@ inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>&
       for (int c = 0; c < winograd_inputs; c++, point += from.point_step) points[r][c] = load(point);
     for (int c = 0; c < winograd_inputs; c++)
       winograd::to_output(&points[0][c], winograd_inputs, &columns[0][c], winograd_inputs);
+    const int64_t x = column * winograd_outputs, used = width - x < winograd_outputs ? width - x : winograd_outputs;
     for (int r = 0; r < winograd_outputs; r++) {
-      V* out = rows.pixels(r) + column * winograd_outputs;
+      V out[winograd_outputs];
       winograd::to_output(columns[r], 1, out, 1);
       for (int c = 0; c < winograd_outputs; c++) out[c] += start;
       for (int c = 0; epilogue && c < winograd_outputs; c++) out[c] = finish(out[c]);
+      V* pixels = rows.pixels() + r * width + x;
+      if (used == winograd_outputs)
+        for (int c = 0; c < winograd_outputs; c++) pixels[c] = out[c];
+      else
+        for (int64_t c = 0; c < used; c++) pixels[c] = out[c];
     }
   }
-  float* to = images + (image * channels + channel) * height * width;
-  for (int64_t r = 0; r < winograd_outputs && top + r < height; r++)
-    lanes_into_channels(rows.pixels(r), width, to + (top + r) * width, height * width);
+  const int64_t inside = height - top < winograd_outputs ? height - top : winograd_outputs;
+  lanes_into_channels(rows.pixels(), inside * width,
+                      images + (image * channels + channel) * height * width + top * width, height * width);
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL
