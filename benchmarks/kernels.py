@@ -3,7 +3,8 @@
 Processes of the libraries take turns (A B A B ...), each going through the cases of one group of `kernel_cases.py`. A
 case is timed in short batches, of which the lower quartile counts, since what else the machine does can only slow a
 batch; the table shows the median over the processes. The ratio is PyTorch's time by ondol's: above 1, ondol is faster.
-Images are also given to PyTorch laid out channels_last, and its better time counts; ondol's are contiguous.
+Images are also given to PyTorch laid out channels_last: its better time counts for the convolutions of ResNet-50, that
+of its default layout for all else; ondol's images are contiguous.
 
 The rate is arithmetic or bytes that the work needs at least, by ondol's time. It is set against a limit measured in the
 same run, the best that any library reached in it: of products, the fastest of all; of memory, the rate at which 128 MB

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "kernels/cpu/level.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -63,23 +65,19 @@ inline void product_rows(int64_t vectors, int64_t depth, const T* a, int64_t a_s
 template <class T>
 void product(int64_t rows, int64_t vectors, int64_t depth, const T* a, int64_t a_stride, int64_t a_step, const T* b,
              int64_t b_stride, const T* bias, bool accumulate, T* c, int64_t c_stride) {
-  const auto advance = [&](int64_t done) {
-    a += done * a_stride, c += done * c_stride, rows -= done;
-    if (bias) bias += done;
+  const auto tiles_of = [&]<int count>() {
+    product_rows<T, count>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
+    a += count * a_stride, c += count * c_stride, rows -= count;
+    if (bias) bias += count;
   };
-  while (rows >= tile_rows) {
-    product_rows<T, tile_rows>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
-    advance(tile_rows);
-  }
-  if (rows >= 4) {
-    product_rows<T, 4>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
-    advance(4);
-  }
-  if (rows >= 2) {
-    product_rows<T, 2>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
-    advance(2);
-  }
-  if (rows == 1) product_rows<T, 1>(vectors, depth, a, a_stride, a_step, b, b_stride, bias, accumulate, c, c_stride);
+  while (rows >= 2 * tile_rows || rows == tile_rows) tiles_of.template operator()<tile_rows>();
+  // The rest in two tiles, if it takes two, of which none has so few rows that the multipliers wait.
+  const auto last_tile = [&]<int... smaller>(int64_t count, std::integer_sequence<int, smaller...>) {
+    ((count == smaller + 1 ? tiles_of.template operator()<smaller + 1>() : void()), ...);
+  };
+  constexpr std::make_integer_sequence<int, tile_rows> counts;
+  if (rows > tile_rows) last_tile((rows + 1) / 2, counts);
+  if (rows > 0) last_tile(rows, counts);
 }
 
 // For products of two matrices that both run along their rows (a b^T), the vector axis is the summed one. An

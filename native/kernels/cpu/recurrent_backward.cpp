@@ -9,8 +9,6 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-inline constexpr int64_t chunk_rows = tile_rows;  // that are multiplied and taken through the cell at a time
-
 inline int64_t padded_columns(int64_t columns, int64_t width) { return (columns + width - 1) / width * width; }
 
 template <class T, Cell cell>
@@ -57,17 +55,14 @@ class Backward {
   /// Collects the gradients of a block of the states after `step` (-1: of the first states), and takes those of the
   /// rows that the step has through its cell.
   void collect(int64_t step, int64_t unit, int64_t row, int64_t end) const {
-    for (; row < end; row += chunk_rows) {
-      const int64_t last = end < row + chunk_rows ? end : row + chunk_rows;
-      const int64_t here = smaller(last, rows_of(step)), continued = smaller(last, rows_of(step + 1));
-      if (row < here && !a_.projection) prefetch(s_.steps[step].first + row, here - row, weight_.units(), unit);
-      if (row < continued) {
-        const T* from = a_.ggates_hidden + (s_.steps[step + 1].first + row) * gates * s_.hidden;
-        // What a GRU hands down directly is there already.
-        weight_.multiply(unit, continued - row, from, state(row, unit), row_, cell == Cell::Gru);
-      }
-      for (int64_t r = row; r < here; r++) pass_on(step, unit, r);
+    const int64_t here = smaller(end, rows_of(step)), continued = smaller(end, rows_of(step + 1));
+    if (row < here && !a_.projection) prefetch(s_.steps[step].first + row, here - row, weight_.units(), unit);
+    if (row < continued) {
+      const T* from = a_.ggates_hidden + (s_.steps[step + 1].first + row) * gates * s_.hidden;
+      // What a GRU hands down directly is there already.
+      weight_.multiply(unit, continued - row, from, state(row, unit), row_, cell == Cell::Gru);
     }
+    for (int64_t r = row; r < here; r++) pass_on(step, unit, r);
   }
 
   static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -89,17 +84,15 @@ class Backward {
 
   void unproject(int64_t step, int64_t unit, int64_t row, int64_t end) const {
     const Units<T>& units = projection_.units();
-    alignas(64) T gradients[chunk_rows * tile_vectors * lanes<T>];
-    for (; row < end; row += chunk_rows) {
-      const int64_t rows = smaller(end - row, chunk_rows), first = s_.steps[step].first + row;
-      prefetch(first, rows, units, unit);
-      projection_.multiply(unit, rows, a_.gprojected + first * s_.outputs, gradients, units.row(unit), false);
-      for (int64_t r = 0; r < rows; r++) {
-        for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
-          const Vec<T> gh = load(gradients + r * units.row(unit) + i);
-          apply(row + r, first + r, units.first_column(unit) + i, gh, nullptr, part);
-        });
-      }
+    const int64_t rows = end - row, first = s_.steps[step].first + row;
+    alignas(64) T gradients[tile_rows * tile_vectors * lanes<T>];
+    prefetch(first, rows, units, unit);
+    projection_.multiply(unit, rows, a_.gprojected + first * s_.outputs, gradients, units.row(unit), false);
+    for (int64_t r = 0; r < rows; r++) {
+      for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
+        const Vec<T> gh = load(gradients + r * units.row(unit) + i);
+        apply(row + r, first + r, units.first_column(unit) + i, gh, nullptr, part);
+      });
     }
   }
 

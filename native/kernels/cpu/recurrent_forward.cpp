@@ -5,8 +5,6 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
-inline constexpr int64_t chunk_rows = tile_rows;  // whose products are kept for the cell at a time
-
 template <class T, class Part>
 inline Vec<T> read_or_zero(const T* from, int64_t at, Part part) {
   return from ? part.read(from + at, T(0)) : Vec<T>{};
@@ -69,38 +67,32 @@ class Forward {
   void cells(int64_t step, int64_t unit, int64_t row, int64_t end) const {
     const Units<T>& units = weight_.units();
     const int64_t column = units.first_column(unit), width = units.width(unit), first = s_.steps[step].first;
-    alignas(64) T products[chunk_rows * (gates > 1 ? gates : tile_vectors) * lanes<T>];
-    for (; row < end; row += chunk_rows) {
-      const int64_t rows = end - row < chunk_rows ? end - row : chunk_rows;
-      for (int g = 0; g < gates; g++) {
-        const int64_t H = s_.hidden;
-        prefetch_rows(a_.gates + (first + row) * gates * H + g * H + column, gates * H, rows, units.columns_of(unit));
-      }
-      weight_.multiply(unit, rows, a_.h_before + (first + row) * s_.outputs, products, units.row(unit), false);
-      for (int64_t r = 0; r < rows; r++) {
-        for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
-          const auto from_hidden = [&](int gate) {
-            return load(products + r * units.row(unit) + gate * width + i) +
-                   read_or_zero(a_.bias, gate * s_.hidden + column + i, part);
-          };
-          apply(step, row + r, column + i, from_hidden, part);
-        });
-      }
+    const int64_t rows = end - row, H = s_.hidden;
+    alignas(64) T products[tile_rows * (gates > 1 ? gates : tile_vectors) * lanes<T>];
+    for (int g = 0; g < gates; g++)
+      prefetch_rows(a_.gates + (first + row) * gates * H + g * H + column, gates * H, rows, units.columns_of(unit));
+    weight_.multiply(unit, rows, a_.h_before + (first + row) * s_.outputs, products, units.row(unit), false);
+    for (int64_t r = 0; r < rows; r++) {
+      for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
+        const auto from_hidden = [&](int gate) {
+          return load(products + r * units.row(unit) + gate * width + i) +
+                 read_or_zero(a_.bias, gate * H + column + i, part);
+        };
+        apply(step, row + r, column + i, from_hidden, part);
+      });
     }
   }
 
   void project(int64_t step, int64_t unit, int64_t row, int64_t end) const {
     const Units<T>& units = projection_.units();
     const int64_t first = s_.steps[step].first;
-    alignas(64) T products[chunk_rows * tile_vectors * lanes<T>];
-    for (; row < end; row += chunk_rows) {
-      const int64_t rows = end - row < chunk_rows ? end - row : chunk_rows;
-      projection_.multiply(unit, rows, a_.unprojected + (first + row) * s_.hidden, products, units.row(unit), false);
-      for (int64_t r = 0; r < rows; r++) {
-        for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
-          write_h(step, row + r, units.first_column(unit) + i, load(products + r * units.row(unit) + i), part);
-        });
-      }
+    const int64_t rows = end - row;
+    alignas(64) T products[tile_rows * tile_vectors * lanes<T>];
+    projection_.multiply(unit, rows, a_.unprojected + (first + row) * s_.hidden, products, units.row(unit), false);
+    for (int64_t r = 0; r < rows; r++) {
+      for_each_vector<T>(units.columns_of(unit), [&](int64_t i, auto part) {
+        write_h(step, row + r, units.first_column(unit) + i, load(products + r * units.row(unit) + i), part);
+      });
     }
   }
 

@@ -118,26 +118,26 @@ inline int parts_of_step(int64_t work) {
 }
 
 /// Calls f(unit, first row, end of the rows) for what part `part` of `parts` has of `rows` rows: columns first, and
-/// where the end of a part falls into a unit, some of its rows. Every element is computed alike wherever it falls.
+/// where the end of a part falls into a unit, some of its rows; a tile of rows at a time, or a little less, so that
+/// none has much fewer than the others. Every element is computed alike wherever it falls.
 template <class T, class F>
 inline void for_each_block(const Units<T>& units, int64_t rows, int part, int parts, F&& f) {
   struct Cut {
     int64_t unit, row;
   };
   const auto cut = [&](int64_t index) -> Cut {
-    constexpr int64_t step = 4;  // rows: a cut should leave whole tiles
     const int64_t place = units.vectors() * rows * index / parts;
     int64_t unit = 0;
     while (unit < units.count() && units.first_vector(unit + 1) * rows <= place) unit++;
     if (unit == units.count()) return {unit, 0};
-    const int64_t row = (place - units.first_vector(unit) * rows) / (units.width(unit) / lanes<T>);
-    const int64_t even = (row + step / 2) / step * step;
-    return {unit, even < rows ? even : rows};
+    return {unit, (place - units.first_vector(unit) * rows) / (units.width(unit) / lanes<T>)};
   };
   const Cut begin = cut(part), end = cut(part + 1);
   for (int64_t unit = begin.unit; unit < units.count() && unit <= end.unit; unit++) {
     const int64_t first = unit == begin.unit ? begin.row : 0, last = unit == end.unit ? end.row : rows;
-    if (first < last) f(unit, first, last);
+    const int64_t chunks = (last - first + tile_rows - 1) / tile_rows;
+    for (int64_t i = 0; i < chunks; i++)
+      f(unit, first + (last - first) * i / chunks, first + (last - first) * (i + 1) / chunks);
   }
 }
 
