@@ -164,13 +164,11 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
     if (winograd_gains(s, winograd_least_tiles_of_weight)) return winograd_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
-  if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA) {
-    if (s.groups == 1 && gather.reads_in_order()) {
-      PointwiseWeightGradient(s.batch, s.channels_in, s.channels_out, gather.point_count(), x, gy, gw).run();
-      return;
-    }
-  }
-  if (reads_directly<T>(gather, s.channels_out / s.groups))
+  const bool directly = reads_directly<T>(gather, s.channels_out / s.groups);
+  if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA)
+    if (s.groups == 1 && (gather.reads_in_order() || (is_pointwise(gather) && !directly)))
+      return pointwise_weight_gradient(gather, s.channels_out, x, gy, gw);
+  if (directly)
     DirectWeightGradient<T>(s, gather, x, gy, gw).run();
   else
     WeightGradient<T>(s, gather, x, gy, gw).run();

@@ -120,6 +120,15 @@ inline void copy_strided(T* __restrict to, const T* __restrict from, int64_t n, 
   }
 }
 
+/// What one tap without padding reads of a plane, for all points of the grid.
+template <class T>
+inline void copy_points(const PatchGather& gather, const T* plane, T* to) {
+  const int64_t *points = gather.points, *step = gather.step, *source = gather.source;
+  for (int64_t z = 0; z < points[0]; z++)
+    for (int64_t y = 0; y < points[1]; y++, to += points[2])
+      copy_strided(to, plane + (z * step[0] * source[1] + y * step[1]) * source[2], points[2], step[2]);
+}
+
 /// Rows [begin, end) of the panel of some runs: row (channel, tap) = channel * taps + tap holds what that tap reads of
 /// that channel, channels counted from first_channel; rows are `stride` apart. Columns from `columns` up to a whole
 /// vector are zeros.

@@ -22,6 +22,7 @@ class PointwiseWeightGradient {
     const int64_t affordable = batch * points * (in_ + out_) / (4 * in_ * out_);
     slices_ = affordable < 2 ? 2 : affordable < most_slices ? affordable : most_slices;
     if (slices_ > pieces_) slices_ = pieces_;
+    if (pieces_ == 2) slices_ = 1;  // the same sum of two
   }
 
   void run() const {
@@ -56,5 +57,41 @@ class PointwiseWeightGradient {
   const float *x_, *gy_;
   float* gw_;
 };
+
+/// Whether a kernel has one tap and no padding, so that the points at which it reads are apart by its strides.
+inline bool is_pointwise(const PatchGather& gather) {
+  return gather.taps == 1 && gather.offsets[0] == 0 && gather.offsets[1] == 0 && gather.offsets[2] == 0;
+}
+
+/// The gradient of any 1x1 kernel without padding. Points that lie apart are brought together first, and those of
+/// images of few points, each of which would make a short sum, are laid end to end.
+inline void pointwise_weight_gradient(const PatchGather& gather, int64_t channels_out, const float* x, const float* gy,
+                                      float* gw) {
+  constexpr int64_t least_points = 64;
+  const int64_t batch = gather.batch, channels_in = gather.channels, points = gather.point_count();
+  const bool end_to_end = batch > 1 && points < least_points, apart = !gather.reads_in_order();
+  const auto place = [&](int64_t image, int64_t channel, int64_t channels) {
+    return (end_to_end ? channel * batch + image : image * channels + channel) * points;
+  };
+  Scratch<float> x_points(end_to_end || apart ? batch * channels_in * points : 0);
+  Scratch<float> gy_points(end_to_end ? batch * channels_out * points : 0);
+  if (end_to_end || apart)
+    parallel_for(channels_in, grain_for(1 << 14, batch, points), [&](int64_t begin, int64_t end) {
+      for (int64_t image = 0; image < batch; image++)
+        for (int64_t c = begin; c < end; c++)
+          copy_points(gather, x + (image * channels_in + c) * gather.source_size(),
+                      x_points.get() + place(image, c, channels_in));
+    });
+  if (end_to_end)
+    parallel_for(channels_out, grain_for(1 << 14, batch, points), [&](int64_t begin, int64_t end) {
+      for (int64_t image = 0; image < batch; image++)
+        for (int64_t c = begin; c < end; c++)
+          copy_strided(gy_points.get() + place(image, c, channels_out), gy + (image * channels_out + c) * points,
+                       points, 1);
+    });
+  PointwiseWeightGradient(end_to_end ? 1 : batch, channels_in, channels_out, end_to_end ? batch * points : points,
+                          end_to_end || apart ? x_points.get() : x, end_to_end ? gy_points.get() : gy, gw)
+      .run();
+}
 
 }  // namespace ondol::kernel::ONDOL_LEVEL
