@@ -14,7 +14,7 @@ namespace ondol {
 /// The heap of large memory blocks, shared by all threads. A block is cut from the smallest free range of mapped memory
 /// that holds it; a released one joins the free ranges beside it and stays mapped for the next requests, of whatever
 /// size. Over the limit, free ranges go back to the system. (Best fit wastes little: Johnstone and Wilson 1998. In
-/// training steps of the benchmarks' models it takes 0 to 8 % more than is in use at the peak.)
+/// training steps of the benchmarks' models it takes 1 to 10 % more than is in use at the peak.)
 class LargeBlocks {
  public:
   /// Null if the system has no more memory.

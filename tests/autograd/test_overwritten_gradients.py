@@ -113,3 +113,11 @@ def test_a_kept_graph_gives_the_same_again(f: Callable) -> None:
     first = ondol.autograd.grad(loss, x, retain_graph=True)[0].clone()
     ondol.testing.assert_close(ondol.autograd.grad(loss, x, create_graph=True)[0], first)
     assert ondol.equal(ondol.autograd.grad(loss, x)[0], first)
+
+
+def test_passes_through_a_view_add_up() -> None:
+    x, gradient = leaf(), ondol.ones(20)
+    y = x.view(20)
+    for _ in range(3):
+        y.backward(gradient, retain_graph=True)
+    assert ondol.equal(x.grad, ondol.full((4, 5), 3.0)) and ondol.equal(gradient, ondol.ones(20))
