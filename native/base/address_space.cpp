@@ -11,8 +11,6 @@
 namespace ondol {
 namespace {
 
-constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
-
 /// How many addresses to take: as many as there is memory, for they cost nothing, unless they are limited.
 size_t generous_size() {
   rlimit addresses;

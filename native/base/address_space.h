@@ -6,6 +6,8 @@ namespace ondol {
 
 constexpr size_t kHugePage = 2 << 20;
 
+constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
 /// Addresses that nothing else in the process gets, so that memory mapped one time after another lies side by side and
 /// can serve larger blocks than were mapped at a time. Memory is mapped from the end down. Sizes and addresses are
 /// multiples of 2 MiB, so that huge pages can back them: those cost one page fault where small ones cost 512.

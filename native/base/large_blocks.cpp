@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kPage = 4096;
 constexpr size_t kLeast = 4 << 20;  // that is mapped at a time
 
-constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
-
 }  // namespace
 
 size_t LargeBlocks::size_of(size_t bytes) { return round_up(std::max<size_t>(bytes, 1), kPage); }
