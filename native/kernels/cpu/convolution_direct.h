@@ -76,23 +76,20 @@ class DirectProduct {
         row_vectors_((gather.points[2] + lanes<T> - 1) / lanes<T>) {}
 
   void run() {
-    const int64_t vectors = gather_.points[0] * gather_.points[1] * row_vectors_;
-    const int64_t tiles = (vectors + tile_vectors - 1) / tile_vectors;
-    const int64_t work = rows_ * depth_ * tile_vectors * lanes<T>;
-    parallel_for(gather_.batch * groups_ * tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
-      for (int64_t item = begin; item < end; item++) {
-        const int64_t first = item % tiles * tile_vectors, left = vectors - first;
-        const int64_t group = item / tiles % groups_, image = item / (tiles * groups_);
-        if (left >= tile_vectors) {
-          compute<tile_vectors>(image, group, first);
-        } else {
-          for (int64_t v = 0; v < left; v++) compute<1>(image, group, first + v);
-        }
+    const int64_t tiles = ceil_div(row_vectors_ * gather_.points[0] * gather_.points[1], tile_vectors);
+    const int64_t blocks = ceil_div(rows_, tile_rows), work = tile_rows * depth_ * tile_vectors * lanes<T>;
+    parallel_for(gather_.batch * groups_ * blocks * tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin, next; i < end; i = next) {
+        const int64_t block = i / tiles, plane = block / blocks, first = i % tiles;
+        const int64_t last = smaller_of(first + end - i, tiles);
+        next = i + last - first;
+        compute(plane / groups_, plane % groups_, block % blocks * tile_rows, first, last);
       }
     });
   }
 
  private:
+  /// The first point of a vector.
   struct Point {
     int64_t d, h, w;
   };
@@ -100,18 +97,37 @@ class DirectProduct {
     const int64_t row = vector / row_vectors_;
     return {row / gather_.points[1], row % gather_.points[1], vector % row_vectors_ * lanes<T>};
   }
+  void advance(Point& p) const {
+    p.w += lanes<T>;
+    if (p.w < gather_.points[2]) return;
+    p.w = 0, p.h++;
+    if (p.h < gather_.points[1]) return;
+    p.h = 0, p.d++;
+  }
 
+  /// Tiles [first, last) of up to tile_rows rows from `row` on: tile after tile of the same rows, for only so many
+  /// places in memory can be written side by side at the full rate.
+  void compute(int64_t image, int64_t group, int64_t row, int64_t first, int64_t last) const {
+    const int64_t rows = smaller_of(tile_rows, rows_ - row);
+    const int64_t end = smaller_of(last * tile_vectors, row_vectors_ * gather_.points[0] * gather_.points[1]);
+    int64_t vector = first * tile_vectors;
+    Point p = point_of(vector);
+    for (; vector + tile_vectors <= end; vector += tile_vectors) rows_of_tile<tile_vectors>(image, group, row, rows, p);
+    for (; vector < end; vector++) rows_of_tile<1>(image, group, row, rows, p);
+  }
+
+  /// `vectors` vectors from p on, which then is behind them.
   template <int vectors>
-  void compute(int64_t image, int64_t group, int64_t first) const {
-    const T* from[vectors];
-    for (int v = 0; v < vectors; v++) {
-      const Point p = point_of(first + v);
-      from[v] = source_.of(image, group) + source_.at(p.d, p.h, p.w);
+  void rows_of_tile(int64_t image, int64_t group, int64_t row, int64_t rows, Point& p) const {
+    const T *image_source = source_.of(image, group), *from[vectors];
+    Point points[vectors];
+    for (int v = 0; v < vectors; v++, advance(p)) {
+      points[v] = p;
+      from[v] = image_source + source_.at(p.d, p.h, p.w);
     }
-    int64_t row = 0;
-    for (; row + tile_rows <= rows_; row += tile_rows) tile<tile_rows, vectors>(image, group, first, row, from);
-    for (; row + 2 <= rows_; row += 2) tile<2, vectors>(image, group, first, row, from);
-    if (row < rows_) tile<1, vectors>(image, group, first, row, from);
+    if (rows == tile_rows) return tile<tile_rows, vectors>(image, group, row, from, points);
+    for (; rows >= 2; rows -= 2, row += 2) tile<2, vectors>(image, group, row, from, points);
+    if (rows > 0) tile<1, vectors>(image, group, row, from, points);
   }
 
   /// sum[r][v] = sum_k a[r, k] x[v, k] over `count` terms, one chain of multiply-adds for each element.
@@ -137,7 +153,7 @@ class DirectProduct {
   }
 
   template <int rows, int vectors>
-  void tile(int64_t image, int64_t group, int64_t first, int64_t row, const T* const* from) const {
+  void tile(int64_t image, int64_t group, int64_t row, const T* const* from, const Point* points) const {
     const int64_t channel = group * rows_ + row, *offsets = source_.offsets();
     const T* a = weight_ + channel * depth_;
     Vec<T> sum[rows][vectors];
@@ -166,22 +182,19 @@ class DirectProduct {
         for (int v = 0; v < vectors; v++) sum[r][v] = finish(sum[r][v]);
       }
     }
+    const int64_t apart = target_.plane(), step = target_.step[2];
     for (int v = 0; v < vectors; v++) {
-      const Point p = point_of(first + v);
+      const Point& p = points[v];
+      const int64_t left = gather_.points[2] - p.w;
+      T* to = to_ + (image * target_.channels + channel) * apart + target_.place(p.d, p.h, p.w);
 #pragma GCC unroll 8
-      for (int r = 0; r < rows; r++) put(image * target_.channels + channel + r, p, sum[r][v]);
-    }
-  }
-
-  void put(int64_t plane, const Point& p, Vec<T> values) const {
-    const int64_t point[3] = {p.d, p.h, p.w}, left = gather_.points[2] - p.w;
-    int64_t at = plane;
-    for (int axis = 0; axis < 3; axis++)
-      at = at * target_.size[axis] + point[axis] * target_.step[axis] + target_.offset[axis];
-    if (target_.step[2] != 1) {
-      for (int64_t i = 0; i < left && i < lanes<T>; i++) to_[at + i * target_.step[2]] = values[i];
-    } else {
-      store_up_to(to_ + at, values, left);
+      for (int r = 0; r < rows; r++, to += apart) {
+        if (step == 1) {
+          store_up_to(to, sum[r][v], left);
+        } else {
+          for (int64_t i = 0; i < left && i < lanes<T>; i++) to[i * step] = sum[r][v][i];
+        }
+      }
     }
   }
 

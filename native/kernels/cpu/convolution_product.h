@@ -18,6 +18,10 @@ struct ProductTarget {
   bool fills_between = false;
 
   int64_t plane() const { return size[0] * size[1] * size[2]; }
+  /// Where in a plane the point (d, h, w) of the grid is.
+  int64_t place(int64_t d, int64_t h, int64_t w) const {
+    return ((d * step[0] + offset[0]) * size[1] + h * step[1] + offset[1]) * size[2] + w * step[2] + offset[2];
+  }
   /// Whether the points of a grid are the first elements of a plane, in their order.
   bool takes_in_order(const int64_t points[3]) const {
     for (int axis = 0; axis < 3; axis++)
