@@ -82,6 +82,55 @@ Tensor collect(const Tensor& x, const Tensor& indices, const PoolingPlan& plan) 
   return y;
 }
 
+/// The indices that places in squares stand for.
+Tensor indices_of(const Tensor& places, const PoolingPlan& plan) {
+  const kernel::PoolingShape& s = plan.shape;
+  Tensor indices = empty(plan.y_sizes, Dtype::I64);
+  const uint8_t* place = places.data<uint8_t>();
+  int64_t* index = indices.data<int64_t>();
+  for (int64_t plane = 0; plane < s.planes; ++plane)
+    for (int64_t d = 0; d < s.output[0]; ++d)
+      for (int64_t h = 0; h < s.output[1]; ++h)
+        for (int64_t w = 0; w < s.output[2]; ++w, ++place)
+          *index++ = (d * s.input[1] + 2 * h + *place / 2) * s.input[2] + 2 * w + *place % 2;
+  return indices;
+}
+
+/// The gradient of maxima_of_squares.
+Tensor spread_to_places(const Tensor& g, const Tensor& places, const PoolingPlan& plan) {
+  if (needs_gradient(g)) return spread_to_indices(g, indices_of(places, plan), plan);
+  Dtype compute = pooling_dtype(g.dtype());
+  Tensor source = contiguous(to_dtype(g, compute)), gx = empty(plan.x_sizes, compute);
+  if (gx.numel() > 0)
+    with_kernels(compute, [&](const auto& kernels, auto type) {
+      using T = decltype(type);
+      launch({{&source, &places}, {&gx}}, gx.numel(),
+             [&] { kernels.spread_to_places(plan.shape, source.data<T>(), places.data<uint8_t>(), gx.data<T>()); });
+    });
+  return to_dtype(gx, g.dtype());
+}
+
+/// Where nobody asks for indices: of 2 x 2 elements a byte says which one is the largest.
+Tensor maxima_of_squares(const char* node, const PoolingPlan& plan, const Tensor& x) {
+  Tensor places = empty(plan.y_sizes, Dtype::U8), result;
+  {
+    NoGrad silent;
+    Dtype compute = pooling_dtype(x.dtype());
+    Tensor source = contiguous(to_dtype(x, compute)), y = empty(plan.y_sizes, compute);
+    if (y.numel() > 0)
+      with_kernels(compute, [&](const auto& kernels, auto type) {
+        using T = decltype(type);
+        launch({{&source}, {&y, &places}}, source.numel(),
+               [&] { kernels.max_places(plan.shape, source.data<T>(), y.data<T>(), places.data<uint8_t>()); });
+      });
+    result = to_dtype(y, x.dtype());
+  }
+  Saved kept = save(places);
+  record(node, result, {x},
+         [=](const Tensor& g, Gradients& in) { in[0] = joined_to_inputs(spread_to_places(g, kept(), plan)); });
+  return result;
+}
+
 struct Maxima {
   Tensor values, indices;  // indices only if wanted or needed for the gradient
 };
@@ -91,6 +140,8 @@ Maxima maxima(const char* operation, const char* node, const PoolingPlan& plan, 
   if (dtype == Dtype::Bool || is_complex(dtype) || (is_integral(dtype) && plan.adaptive))
     refuse_pooling_dtype(operation, dtype);
   bool recorded = needs_gradient(x);
+  if (recorded && !wants_indices && !plan.adaptive && kernel::are_squares(plan.shape))
+    return {maxima_of_squares(node, plan, x), {}};
   Maxima result;
   {
     NoGrad silent;

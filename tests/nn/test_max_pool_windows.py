@@ -88,6 +88,24 @@ def test_pool_by_squares(width, dtype):
     ondol.testing.assert_close(F.max_pool3d(x[None], (1, 2, 2)), values, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", [ondol.float32, ondol.float64, ondol.bfloat16])
+@pytest.mark.parametrize("height", [4, 5])
+@pytest.mark.parametrize("width", [2, 3, 15, 16, 24, 31, 32, 33, 64, 65, 71])
+def test_gradient_by_squares_is_that_of_the_indices(width, height, dtype):
+    x = volume(2, 3, height, width).to(dtype).requires_grad_()
+    g = ondol.randn(2, 3, height // 2, width // 2, generator=ondol.Generator().manual_seed(1)).to(dtype)
+    g[0, 0, 0, 0] = -0.0
+    of_places, of_indices = F.max_pool2d(x, 2), F.max_pool2d(x, 2, return_indices=True)[0]
+    (first,), (expected,) = (ondol.autograd.grad(y, x, g, retain_graph=True) for y in (of_places, of_indices))
+    assert ondol.equal(first, expected) and ondol.equal(first.signbit(), expected.signbit())
+    g.requires_grad_()
+    for y in (of_places, of_indices):
+        (slope,) = ondol.autograd.grad(y, x, g, create_graph=True)
+        assert ondol.equal(slope, expected)
+        (second,) = ondol.autograd.grad((slope * slope).sum(), g)
+        assert ondol.equal(second, 2 * g)
+
+
 @pytest.mark.parametrize(
     ("size", "options", "message"),
     [

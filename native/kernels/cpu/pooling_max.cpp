@@ -1,15 +1,8 @@
 #include "kernels/cpu/division.h"
-#include "kernels/cpu/every_second.h"
 #include "kernels/cpu/pooling_row_maxima.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
-
-/// Whether `value` replaces the best so far: the first of equal values and the last NaN stay.
-template <class V>
-inline auto is_better(V value, V best) {
-  return (value > best) | (value != value);
-}
 
 /// One element at a time: windows of any size, planes of any size.
 template <class T, class WindowOf>
@@ -132,75 +125,13 @@ class MaxPool {
   Vec<Index> ramp_;
 };
 
-/// Whether the windows are squares of 2 x 2 elements, side by side and whole: in ceil_mode the last may be cut.
-bool is_of_squares(const PoolingShape& s) {
-  for (int axis = 0; axis < 3; axis++) {
-    const int64_t size = axis == 0 ? 1 : 2;
-    if (s.kernel[axis] != size || s.stride[axis] != size || s.padding[axis] != 0) return false;
-    if ((axis > 0 && s.dilation[axis] != 1) || s.output[axis] * size > s.input[axis]) return false;
-  }
-  return true;
-}
-
-/// Of 2 * count elements; the lanes beyond hold anything.
-template <class T>
-inline Parted<T> load_parted(const T* from, int64_t count) {
-  constexpr int L = lanes<T>;
-  return part<T>(load_up_to(from, 2 * count), 2 * count > L ? load_up_to(from + L, 2 * count - L) : Vec<T>{});
-}
-
-/// Windows of 2 x 2 elements, side by side, of planes with less than 2^31 elements: read in place, a vector of outputs
-/// at a time.
-template <class T>
-void max_of_squares(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
-  using Index = IndexOf<T>;
-  constexpr int L = lanes<T>;
-  const int64_t in = plane_size(s.input), out = plane_size(s.output), columns = s.output[2];
-  const Index width = static_cast<Index>(s.input[2]);
-  Vec<Index> ramp;
-  for (int lane = 0; lane < L; lane++) ramp[lane] = static_cast<Index>(2 * lane);
-  const auto run_row = [=](const T* from, Index start, T* values, int64_t* places) {
-    for (int64_t w = 0; w < columns; w += L) {
-      const int64_t count = smaller_of(L, columns - w);
-      const Parted<T> upper = load_parted(from + 2 * w, count), lower = load_parted(from + width + 2 * w, count);
-      const Vec<Index> base = ramp + static_cast<Index>(start + 2 * w);
-      Vec<T> best = upper.even;
-      Vec<Index> index = base;
-      const auto try_also = [&](Vec<T> value, Index step) {
-        const auto better = is_better(value, best);
-        best = better ? value : best;
-        index = better ? base + step : index;
-      };
-      try_also(upper.odd, 1);
-      try_also(lower.even, width);
-      try_also(lower.odd, width + 1);
-      store_up_to(values + w, best, count);
-      if (!places) continue;
-      Index flat[L];
-      store(flat, index);
-      if (count == L)
-        for (int i = 0; i < L; i++) places[w + i] = flat[i];
-      else
-        for (int i = 0; i < count; i++) places[w + i] = flat[i];
-    }
-  };
-  parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
-    for (int64_t plane = begin; plane < end; plane++)
-      for (int64_t row = 0; row < s.output[0] * s.output[1]; row++) {
-        const int64_t start = (row / s.output[1] * s.input[1] + row % s.output[1] * 2) * s.input[2];
-        const int64_t to = plane * out + row * columns;
-        run_row(x + plane * in + start, static_cast<Index>(start), y + to, indices ? indices + to : nullptr);
-      }
-  });
-}
-
 template <class T>
 void max_forward(const PoolingShape& s, const T* x, T* y, int64_t* indices) {
   if (s.planes == 0 || plane_size(s.output) == 0) return;
   // Padding is at most half a window, so that this bounds the numbers met on the way as well.
   const bool small = plane_size(s.input) < (int64_t{1} << 29);
   if (sizeof(T) == 4 && !small) return max_scalar(s, window_in_input, x, y, indices);
-  if (is_of_squares(s)) return max_of_squares(s, x, y, indices);
+  if (are_squares(s)) return max_of_squares(s, x, y, indices);
   MaxPool<T>(s).run(x, y, indices);
 }
 

@@ -13,9 +13,21 @@ namespace ondol::kernel::ONDOL_LEVEL {
 template <class T>
 void fill_max_pooling(PoolingFunctions<T>&);
 template <class T>
+void fill_square_pooling(PoolingFunctions<T>&);
+template <class T>
 void fill_fractional_pooling(PoolingFunctions<T>&);
 template <class T>
 void fill_average_pooling(PoolingFunctions<T>&);
+
+/// An index with the size of a T.
+template <class T>
+using IndexOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+/// Whether `value` replaces the best so far: the first of equal values and the last NaN stay.
+template <class V>
+inline auto is_better(V value, V best) {
+  return (value > best) | (value != value);
+}
 
 inline int64_t plane_size(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
 
@@ -38,6 +50,10 @@ inline PoolingWindow adaptive_window(const PoolingShape& s, int axis, int64_t ou
   const int64_t size = s.input[axis], n = s.output[axis];
   return {output * size / n, ((output + 1) * size + n - 1) / n, 1};
 }
+
+/// max_forward of squares (see are_squares) in planes of less than 2^31 elements.
+template <class T>
+void max_of_squares(const PoolingShape& s, const T* x, T* y, int64_t* indices);
 
 inline int64_t pooling_grain(int64_t work_per_plane) { return grain_for(32768, work_per_plane); }
 

@@ -5,9 +5,6 @@
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
-template <class T>
-using IndexOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-
 /// The maxima of one row of windows of the shape's input and kernel. They share rows of the input but may begin at any
 /// columns: the maximum of a window at every column is found, with vectors, and the columns in demand are picked. A
 /// window spans less than 2^31 elements.

@@ -1,0 +1,69 @@
+#pragma once
+
+// Maxima of squares of 2 x 2 elements, side by side. Which of the four one is, is its place: twice its row plus its
+// column.
+
+#include "kernels/cpu/every_second.h"
+#include "kernels/cpu/pooling_parts.h"
+
+namespace ondol::kernel::ONDOL_LEVEL {
+
+/// The maxima of as many squares as a vector has lanes.
+template <class T>
+struct SquareMaxima {
+  Vec<T> value;
+  Vec<IndexOf<T>> place;
+};
+template <class T>
+inline SquareMaxima<T> max_of_square(Vec<T> upper_left, Vec<T> upper_right, Vec<T> lower_left, Vec<T> lower_right) {
+  using Index = IndexOf<T>;
+  SquareMaxima<T> best = {upper_left, Vec<Index>{}};
+  const auto try_also = [&](Vec<T> value, Index place) {
+    const auto better = is_better(value, best.value);
+    best.value = better ? value : best.value;
+    best.place = better ? broadcast(place) : best.place;
+  };
+  try_also(upper_right, 1);
+  try_also(lower_left, 2);
+  try_also(lower_right, 3);
+  return best;
+}
+
+/// A place for each lane of a Vec<T>.
+template <class T>
+struct PlacesOf {
+  typedef uint8_t type __attribute__((vector_size(lanes<T>)));
+  typedef uint8_t unaligned __attribute__((vector_size(lanes<T>), aligned(1), may_alias));
+};
+
+template <class T>
+inline void store_places(uint8_t* to, Vec<IndexOf<T>> places, int64_t count) {
+  using Bytes = PlacesOf<T>;
+  const auto bytes = __builtin_convertvector(places, typename Bytes::type);
+  if (count >= lanes<T>) {
+    *reinterpret_cast<typename Bytes::unaligned*>(to) = bytes;
+    return;
+  }
+  uint8_t all[lanes<T>];
+  *reinterpret_cast<typename Bytes::unaligned*>(all) = bytes;
+  constexpr int64_t half = lanes<T> / 2;
+  if (count < half) {
+    for (int64_t i = 0; i < count; i++) to[i] = all[i];
+  } else {  // halves that may overlap
+    __builtin_memcpy(to, all, half);
+    __builtin_memcpy(to + count - half, all + count - half, half);
+  }
+}
+/// The lanes from `count` on hold anything. `readable` places may be read.
+template <class T>
+inline Vec<IndexOf<T>> load_places(const uint8_t* from, int64_t count, int64_t readable) {
+  typename PlacesOf<T>::type bytes{};
+  if (readable >= lanes<T>) {
+    bytes = *reinterpret_cast<const typename PlacesOf<T>::unaligned*>(from);
+  } else {
+    for (int64_t i = 0; i < count; i++) bytes[i] = from[i];
+  }
+  return __builtin_convertvector(bytes, Vec<IndexOf<T>>);
+}
+
+}  // namespace ondol::kernel::ONDOL_LEVEL
