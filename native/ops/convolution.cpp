@@ -3,7 +3,9 @@
 #include "ops/convolution.h"
 
 #include "kernels/table.h"
+#include "ops/flat_gradient.h"
 #include "ops/functions.h"
+#include "ops/pooling.h"
 #include "ops/registry.h"
 #include "tensor/launch.h"
 
@@ -81,39 +83,86 @@ bool any_needs_gradient(const Tensor& a, const Tensor& b, const Tensor& c) {
 
 }  // namespace
 
+namespace {
+
+/// Computes y, whose memory is there.
+void run_forward(const Shape& shape, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y,
+                 const kernel::ConvolutionEpilogue<float>* epilogue) {
+  Dtype compute = y.dtype();
+  Tensor px = prepared(x, compute), pw = prepared(w, compute), pb = prepared(bias, compute);
+  if (compute == Dtype::I64)
+    return convolve_integers(shape, px.data<int64_t>(), pw.data<int64_t>(), pointer<int64_t>(pb), y.data<int64_t>());
+  with_kernels(compute, [&](const auto& kernels, auto type) {
+    using T = decltype(type);
+    launch({{&px, &pw}, {&y}}, work(y.sizes(), w.sizes()), [&] {
+      const kernel::ConvolutionEpilogue<T>* after = nullptr;
+      if constexpr (std::is_same_v<T, float>) after = epilogue;
+      kernels.forward(shape, px.data<T>(), pw.data<T>(), pointer<T>(pb), y.data<T>(), after);
+    });
+  });
+}
+
+void record_output(Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias,
+                   const ConvolutionGeometry& geometry) {
+  Saved saved_x = w.requires_grad() ? Saved::or_remade(x) : Saved();
+  Saved saved_w = x.requires_grad() ? save(w) : Saved();
+  record("ConvolutionBackward0", y, {x, w, bias},
+         [=, x_sizes = x.sizes(), w_sizes = w.sizes()](const Tensor& g, Gradients& in) {
+           if (in.wants(2)) in[2] = channel_sums(g);  // first, as long as some of g is in the cache
+           if (in.wants(0)) in[0] = convolution_input(g, saved_w(), {}, geometry, x_sizes);
+           if (in.wants(1)) in[1] = convolution_weight(saved_x(), g, geometry, w_sizes);
+         });
+}
+
+/// Takes the place of a tensor in the graph that is never made.
+Tensor placeholder(const Dims& sizes) { return expand(empty({1}, Dtype::F32), sizes); }
+
+}  // namespace
+
 Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
                           const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>* epilogue) {
-  Dtype dtype = x.dtype(), compute = compute_dtype(dtype);
-  if (is_complex(dtype)) refuse_complex();
+  if (is_complex(x.dtype())) refuse_complex();
   Tensor y;
   {
     NoGrad silent;
-    Shape shape = shape_of(geometry, x.sizes(), w.sizes(), y_sizes);
-    Tensor px = prepared(x, compute), pw = prepared(w, compute), pb = prepared(bias, compute);
-    y = empty(y_sizes, compute);
-    if (y.numel() > 0 && compute == Dtype::I64)
-      convolve_integers(shape, px.data<int64_t>(), pw.data<int64_t>(), pointer<int64_t>(pb), y.data<int64_t>());
-    else if (y.numel() > 0)
-      with_kernels(compute, [&](const auto& kernels, auto type) {
-        using T = decltype(type);
-        launch({{&px, &pw}, {&y}}, work(y_sizes, w.sizes()), [&] {
-          const kernel::ConvolutionEpilogue<T>* after = nullptr;
-          if constexpr (std::is_same_v<T, float>) after = epilogue;
-          kernels.forward(shape, px.data<T>(), pw.data<T>(), pointer<T>(pb), y.data<T>(), after);
-        });
-      });
-    y = to_dtype(y, dtype);
+    y = empty(y_sizes, compute_dtype(x.dtype()));
+    if (y.numel() > 0) run_forward(shape_of(geometry, x.sizes(), w.sizes(), y_sizes), x, w, bias, y, epilogue);
+    y = to_dtype(y, x.dtype());
   }
-  if (any_needs_gradient(x, w, bias)) {
-    Saved saved_x = w.requires_grad() ? Saved::or_remade(x) : Saved();
-    Saved saved_w = x.requires_grad() ? save(w) : Saved();
-    record("ConvolutionBackward0", y, {x, w, bias},
-           [=, x_sizes = x.sizes(), w_sizes = w.sizes()](const Tensor& g, Gradients& in) {
-             if (in.wants(0)) in[0] = convolution_input(g, saved_w(), {}, geometry, x_sizes);
-             if (in.wants(1)) in[1] = convolution_weight(saved_x(), g, geometry, w_sizes);
-             if (in.wants(2)) in[2] = channel_sums(g);
-           });
+  if (any_needs_gradient(x, w, bias)) record_output(y, x, w, bias, geometry);
+  return y;
+}
+
+Tensor convolution_pooled(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
+                          const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>& epilogue) {
+  const Shape shape = shape_of(geometry, x.sizes(), w.sizes(), y_sizes);
+  const bool recorded = any_needs_gradient(x, w, bias);
+  if (count_elements(y_sizes) == 0 || !kernel::table().convolution.float32.can_pool(shape) || Saved::active_hooks()) {
+    Tensor y = convolution_output(x, w, bias, geometry, y_sizes, &epilogue);
+    return max_pool2d(recorded ? relu_computed(y) : y, {2, 2}, {}, {0, 0}, {1, 1}, false);
   }
+  Tensor convolved, rectified, y, places;
+  PoolingPlan plan;
+  {
+    NoGrad silent;
+    convolved = placeholder(y_sizes), rectified = placeholder(y_sizes);
+    plan = plan_pooling("max_pool2d", 2, rectified, {2, 2}, {}, {0, 0}, {1, 1}, false);
+    kernel::ConvolutionEpilogue<float> pooling = epilogue;
+    pooling.pools = true;
+    y = empty(plan.y_sizes, Dtype::F32);
+    if (recorded) {
+      places = empty(plan.y_sizes, Dtype::U8);
+      pooling.places = places.data<uint8_t>();
+    }
+    run_forward(shape, x, w, bias, y, &pooling);
+  }
+  if (!recorded) return y;
+  // The graph of three calls. The places know where the relu's output is 0, so that its own step has nothing to do.
+  record_output(convolved, x, w, bias, geometry);
+  record("ReluBackward0", rectified, {convolved}, [](const Tensor& g, Gradients& in) { in[0] = g; });
+  record("MaxPool2DWithIndicesBackward0", y, {rectified}, [kept = save(places), plan](const Tensor& g, Gradients& in) {
+    in[0] = joined_to_inputs(spread_to_places(g, kept(), plan));
+  });
   return y;
 }
 

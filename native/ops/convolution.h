@@ -20,6 +20,10 @@ struct ConvolutionGeometry {
 /// recorded.
 Tensor convolution_output(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
                           const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>* epilogue = nullptr);
+/// max_pool2d(epilogue(convolution_output(...)), 2), where recorded with a relu as epilogue; in one pass over memory
+/// where the kernel can pool.
+Tensor convolution_pooled(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
+                          const Dims& y_sizes, const kernel::ConvolutionEpilogue<float>& epilogue);
 /// The gradient of x, or the output of a transposed convolution of gy.
 Tensor convolution_input(const Tensor& gy, const Tensor& w, const Tensor& bias, const ConvolutionGeometry& geometry,
                          const Dims& x_sizes);

@@ -154,8 +154,14 @@ Tensor batched(const Arguments& a) {
   return a.x.ndim() == a.rank + 1 ? unsqueeze(a.x, 0) : a.x;
 }
 
+/// What comes behind a convolution of float32.
+struct Afterwards {
+  kernel::ConvolutionEpilogue<float> epilogue;
+  bool pooled;
+};
+
 Tensor convolve(Arguments a, const Dims& padding_after, const Dims& output_padding,
-                const kernel::ConvolutionEpilogue<float>* epilogue = nullptr) {
+                const Afterwards* afterwards = nullptr) {
   Tensor x = batched(a);
   check_tensors(a, x);
   check_at_least(a, "stride", a.stride, 1, "non-positive stride is not supported");
@@ -173,7 +179,9 @@ Tensor convolve(Arguments a, const Dims& padding_after, const Dims& output_paddi
   } else {
     Dims sizes = output_sizes(a, x, padding_after);
     auto run = [&](const Tensor& input, const Tensor& weight, const Tensor& bias) {
-      return convolution_output(input, weight, bias, geometry, sizes, epilogue);
+      if (!afterwards) return convolution_output(input, weight, bias, geometry, sizes);
+      if (afterwards->pooled) return convolution_pooled(input, weight, bias, geometry, sizes, afterwards->epilogue);
+      return convolution_output(input, weight, bias, geometry, sizes, &afterwards->epilogue);
     };
     y = is_complex(x.dtype()) ? by_parts(x, a.w, a.bias, run) : run(x, a.w, a.bias);
   }
@@ -199,12 +207,14 @@ Tensor conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Dims& st
   return convolve(std::move(a), after, {});
 }
 
-/// What nn.Sequential makes of a convolution, batch norm in evaluation and relu, relu6 or nothing (low and high are
-/// then infinite): the bits of the separate calls, in one pass over memory. Without a running_mean the batch norm is
-/// left out. For float32; where a gradient is recorded, only with relu and without batch norm.
+/// What nn.Sequential makes of a convolution, batch norm in evaluation, relu, relu6 or nothing (low and high are then
+/// infinite), and max_pool2d of 2 x 2 elements if `pooled`: the bits of the separate calls, in one pass over memory.
+/// Without a running_mean the batch norm is left out. For float32; where a gradient is recorded, only with relu and
+/// without batch norm.
 Tensor conv2d_epilogue(const Tensor& x, const Tensor& w, const Tensor& bias, const Dims& stride, const Dims& padding,
                        const Dims& dilation, int64_t groups, const Tensor& norm_weight, const Tensor& norm_bias,
-                       const Tensor& running_mean, const Tensor& running_var, double eps, double low, double high) {
+                       const Tensor& running_mean, const Tensor& running_var, double eps, double low, double high,
+                       bool pooled) {
   Arguments a{kNames<2>[0], 2, x, w, bias, {}, {}, {}, groups, false};
   if (x.ndim() != 4 || x.dtype() != Dtype::F32)
     runtime_error("_conv2d_epilogue: expected a float32 input of 4 dimensions, got ", x.sizes());
@@ -214,16 +224,16 @@ Tensor conv2d_epilogue(const Tensor& x, const Tensor& w, const Tensor& bias, con
   a.stride = one_each(a, "stride", stride);
   a.padding = one_each(a, "padding", padding);
   a.dilation = one_each(a, "dilation", dilation);
-  kernel::ConvolutionEpilogue<float> epilogue{nullptr, nullptr, static_cast<float>(low), static_cast<float>(high)};
+  Afterwards afterwards{{nullptr, nullptr, static_cast<float>(low), static_cast<float>(high)}, pooled};
   BatchNormAffine affine;
   if (running_mean.defined()) {
     affine = batch_norm_affine(w.ndim() ? w.size(0) : 0, norm_weight, norm_bias, running_mean, running_var, eps);
-    epilogue.scale = affine.scale.data<float>();
-    epilogue.shift = affine.shift.data<float>();
+    afterwards.epilogue.scale = affine.scale.data<float>();
+    afterwards.epilogue.shift = affine.shift.data<float>();
   }
   Dims after = a.padding;
-  Tensor y = convolve(std::move(a), after, {}, &epilogue);
-  return recorded ? relu_computed(y) : y;
+  Tensor y = convolve(std::move(a), after, {}, &afterwards);
+  return recorded && !pooled ? relu_computed(y) : y;
 }
 
 /// padding='same' keeps the size; where it cannot be even, one more stands behind.
@@ -318,7 +328,7 @@ void register_convolution(Registry& r) {
   r.add(
       "nn._conv2d_epilogue(Tensor input, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, "
       "int groups, Tensor? norm_weight, Tensor? norm_bias, Tensor? running_mean, Tensor? running_var, float eps, float "
-      "low, float high) -> Tensor",
+      "low, float high, bool pooled) -> Tensor",
       conv2d_epilogue);
   r.add("conv_tbc(Tensor input, Tensor weight, Tensor bias, int pad=0) -> Tensor", conv_tbc);
 }

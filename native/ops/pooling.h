@@ -25,6 +25,10 @@ inline Dtype pooling_dtype(Dtype dtype) { return dtype == Dtype::F64 ? Dtype::F6
 /// Each element of g [planes, outputs...] added at its index in the input's plane; linear in g, and differentiable.
 Tensor spread_to_indices(const Tensor& g, const Tensor& indices, const PoolingPlan& plan);
 
+/// The gradient of max pooling by squares (see kernel::are_squares) from the places of the maxima. A place of 4 and
+/// more stands for a maximum through which nothing flows. Linear in g, and differentiable.
+Tensor spread_to_places(const Tensor& g, const Tensor& places, const PoolingPlan& plan);
+
 // For integers (ops/pooling_integer.cpp), plain loops. The mean is rounded towards zero.
 void max_pool_integers(const kernel::PoolingShape& shape, const int64_t* x, int64_t* y, int64_t* indices);
 void average_pool_integers(const kernel::PoolingShape& shape, bool count_include_pad, int64_t divisor, const int64_t* x,

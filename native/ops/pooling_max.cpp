@@ -82,7 +82,7 @@ Tensor collect(const Tensor& x, const Tensor& indices, const PoolingPlan& plan) 
   return y;
 }
 
-/// The indices that places in squares stand for.
+/// The indices that places in squares stand for, -1 for none.
 Tensor indices_of(const Tensor& places, const PoolingPlan& plan) {
   const kernel::PoolingShape& s = plan.shape;
   Tensor indices = empty(plan.y_sizes, Dtype::I64);
@@ -92,11 +92,12 @@ Tensor indices_of(const Tensor& places, const PoolingPlan& plan) {
     for (int64_t d = 0; d < s.output[0]; ++d)
       for (int64_t h = 0; h < s.output[1]; ++h)
         for (int64_t w = 0; w < s.output[2]; ++w, ++place)
-          *index++ = (d * s.input[1] + 2 * h + *place / 2) * s.input[2] + 2 * w + *place % 2;
+          *index++ = *place < 4 ? (d * s.input[1] + 2 * h + *place / 2) * s.input[2] + 2 * w + *place % 2 : -1;
   return indices;
 }
 
-/// The gradient of maxima_of_squares.
+}  // namespace
+
 Tensor spread_to_places(const Tensor& g, const Tensor& places, const PoolingPlan& plan) {
   if (needs_gradient(g)) return spread_to_indices(g, indices_of(places, plan), plan);
   Dtype compute = pooling_dtype(g.dtype());
@@ -109,6 +110,8 @@ Tensor spread_to_places(const Tensor& g, const Tensor& places, const PoolingPlan
     });
   return to_dtype(gx, g.dtype());
 }
+
+namespace {
 
 /// Where nobody asks for indices: of 2 x 2 elements a byte says which one is the largest.
 Tensor maxima_of_squares(const char* node, const PoolingPlan& plan, const Tensor& x) {
@@ -224,6 +227,11 @@ void register_rank(Registry& r) {
 }
 
 }  // namespace
+
+Tensor max_pool2d(const Tensor& x, const Dims& kernel, std::optional<Dims> stride, const Dims& padding,
+                  const Dims& dilation, bool ceil_mode) {
+  return max_pool<2>(x, kernel, std::move(stride), padding, dilation, ceil_mode);
+}
 
 void register_pooling_max(Registry& r) {
   register_rank<1>(r);

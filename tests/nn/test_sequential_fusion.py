@@ -81,6 +81,23 @@ def test_same_bits_as_separate_calls(arguments: tuple, size: tuple, fused: mock.
             fused.reset_mock()
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
+def test_pool_of_squares_has_the_same_bits(arguments: tuple, size: tuple, fused: mock.Mock) -> None:
+    conv, norm, pool = nn.Conv2d(*arguments), make_norm(arguments[1]), nn.MaxPool2d(2)
+    x = images(3, arguments[0], *size)
+    if min(conv(x).shape[2:]) < 2:
+        with pytest.raises(RuntimeError, match="Output size is too small"):
+            nn.Sequential(conv, nn.ReLU(), pool)(x)
+        return
+    x[0, 0, 3, 4], x[1, 0, size[0] - 1, size[1] - 1], x[2, 0, 0, 0] = float("nan"), float("inf"), -float("inf")
+    for chain in (nn.Sequential(conv, nn.ReLU(), pool), nn.Sequential(conv, norm, nn.ReLU6(), pool, nn.ReLU())):
+        with ondol.no_grad():
+            assert same_bits(chain(x), separately(chain, x))
+        assert fused.call_count == 1
+        fused.reset_mock()
+
+
 @pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
 def test_nan_and_infinity_pass_as_in_separate_calls(arguments: tuple, fused: mock.Mock) -> None:
     for modules in ([make_norm(arguments[1])], [make_norm(arguments[1]), nn.ReLU()], [nn.ReLU()], [nn.ReLU6()]):
@@ -236,6 +253,108 @@ class TestRecordedRelu:
             return shapes
 
         assert shapes_saved_by(self.chain) == shapes_saved_by(lambda x: separately(self.chain, x))
+
+
+class TestRecordedPool:
+    """Convolution, relu and a pool of squares are one operation in training, with the graph of three."""
+
+    @pytest.fixture(autouse=True)
+    def make(self, fused: mock.Mock) -> None:
+        self.fused = fused
+
+    def chain(self, channels_in: int = 32, channels_out: int = 48, padding: int = 1) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, padding=padding), nn.ReLU(), nn.MaxPool2d(2))
+
+    @pytest.mark.parametrize("size", [*SIZES, (9, 30)], ids=str)
+    @pytest.mark.parametrize("channels", [(32, 48), (64, 32), (4, 8)])
+    def test_results_graph_and_gradients(self, channels: tuple, size: tuple) -> None:
+        chain, x = self.chain(*channels), images(3, channels[0], *size)
+        x[1, 0, 2, 3] = float("nan")
+        x.requires_grad_()
+        y, expected = chain(x), separately(chain, x)
+        assert self.fused.call_count == 1 and same_bits(y.detach(), expected.detach())
+        names, node = [], y.grad_fn
+        while node.name() != "AccumulateGrad":
+            names.append(node.name())
+            node = node.next_functions[0][0]
+        assert names == ["MaxPool2DWithIndicesBackward0", "ReluBackward0", "ConvolutionBackward0"]
+        g, inputs = images(*y.shape), [x, *chain.parameters()]
+        for ours, theirs in zip(
+            ondol.autograd.grad(y, inputs, g), ondol.autograd.grad(expected, inputs, g), strict=True
+        ):
+            assert same_bits(ours, theirs)
+
+    def test_second_derivatives(self) -> None:
+        chain, x = self.chain(), images(2, 32, 10, 11).requires_grad_()
+        second = []
+        for y in (chain(x), separately(chain, x)):
+            first = ondol.autograd.grad((y * y).sum(), [x, *chain.parameters()], create_graph=True)
+            second.append(ondol.autograd.grad(sum((g * g).sum() for g in first), [x, chain[0].weight]))
+        assert self.fused.called
+        for ours, theirs in zip(*second, strict=True):
+            assert same_bits(ours, theirs)
+
+    def test_gradients_of_some(self) -> None:
+        chain, x = self.chain(), images(2, 32, 10, 11)
+        chain[0].weight.requires_grad_(False)
+        chain(x).sum().backward()
+        assert chain[0].weight.grad is None and chain[0].bias.grad is not None
+        assert not chain.requires_grad_(False)(x).requires_grad and self.fused.call_count == 2
+
+    def test_same_bits_for_any_number_of_threads(self) -> None:
+        chain, x, before, results = self.chain(), images(3, 32, 30, 29), ondol.get_num_threads(), []
+        try:
+            for threads in (1, 2, 3):
+                ondol.set_num_threads(threads)
+                y = chain(x)
+                results.append((y.detach(), *ondol.autograd.grad(y.sum(), list(chain.parameters()))))
+        finally:
+            ondol.set_num_threads(before)
+        for other in results[1:]:
+            assert all(map(same_bits, results[0], other))
+
+    def test_hooks_on_saved_tensors(self) -> None:
+        def shapes_saved_by(run: Any) -> list[tuple]:
+            shapes: list[tuple] = []
+            with ondol.autograd.graph.saved_tensors_hooks(lambda t: shapes.append(tuple(t.shape)) or t, lambda t: t):
+                run(images(2, 32, 10, 11)).sum().backward()
+            return shapes
+
+        chain = self.chain()
+        assert shapes_saved_by(chain) == shapes_saved_by(lambda x: separately(chain, x))
+
+    @pytest.mark.parametrize(
+        "pool",
+        [
+            nn.MaxPool2d(3), nn.MaxPool2d(2, 1), nn.MaxPool2d(2, padding=1), nn.MaxPool2d(2, dilation=2),
+            nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, return_indices=True), nn.MaxPool2d((2, 1)),
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_other_windows_are_pooled_by_the_module(self, pool: nn.MaxPool2d) -> None:
+        chain, x = self.chain(), images(2, 32, 11, 13)
+        chain[2] = pool
+        result, expected = chain(x), separately(chain, x)
+        if pool.return_indices:
+            (result, indices), (expected, places) = result, expected
+            assert ondol.equal(indices, places)
+        assert same_bits(result.detach(), expected.detach()) and self.fused.call_count == 1
+        assert self.fused.call_args.args[-1] is False
+
+    def test_window_as_a_pair(self) -> None:
+        chain, x = self.chain(), images(2, 32, 11, 13)
+        chain[2] = nn.MaxPool2d((2, 2))
+        assert same_bits(chain(x).detach(), separately(chain, x).detach())
+        assert self.fused.call_args.args[-1] is True
+
+    def test_hook_on_the_pool(self) -> None:
+        chain, seen = self.chain(), []
+        chain[2].register_forward_hook(lambda module, args, output: seen.append(args[0].shape))
+        chain(images(2, 32, 10, 12))
+        assert seen == [(2, 48, 10, 12)] and not self.fused.called
+
+    def test_empty_batch(self) -> None:
+        assert self.chain()(ondol.empty(0, 32, 6, 6)).shape == (0, 48, 3, 3)
 
 
 class TestStateOfTheModules:

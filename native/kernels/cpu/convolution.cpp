@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/division.h"
+#include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
@@ -27,20 +28,27 @@ double sum_of(const T* x, int64_t n) {
 template <class T>
 void backward_bias(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb) {
   parallel_for(channels, grain_for(32768, batch, spatial), [&](int64_t begin, int64_t end) {
-    for (int64_t channel = begin; channel < end; channel++) {
-      double sum = 0;
-      for (int64_t image = 0; image < batch; image++) {
+    Scratch<double> sums(end - begin);
+    for (int64_t i = 0; i < end - begin; i++) sums.get()[i] = 0;
+    for (int64_t image = 0; image < batch; image++)  // in the order of memory
+      for (int64_t channel = begin; channel < end; channel++) {
         const T* plane = g + (image * channels + channel) * spatial;
+        double& sum = sums.get()[channel - begin];
         for (int64_t i = 0; i < spatial; i += chain) sum += sum_of(plane + i, smaller_of(chain, spatial - i));
       }
-      gb[channel] = static_cast<T>(sum);
-    }
+    for (int64_t channel = begin; channel < end; channel++) gb[channel] = static_cast<T>(sums.get()[channel - begin]);
   });
 }
 
 template <class T>
+bool can_pool(const ConvolutionShape& s) {
+  return sizeof(T) == sizeof(float) && winograd_gains(s);
+}
+
+template <class T>
 void fill_functions(ConvolutionFunctions<T>& functions) {
-  functions = {convolution_forward<T>, convolution_backward_input<T>, convolution_backward_weight<T>, backward_bias<T>};
+  functions = {convolution_forward<T>, can_pool<T>, convolution_backward_input<T>, convolution_backward_weight<T>,
+               backward_bias<T>};
 }
 
 }  // namespace

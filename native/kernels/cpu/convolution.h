@@ -20,13 +20,21 @@ template <class T>
 struct ConvolutionEpilogue {
   const T *scale, *shift;  // [channels_out], or both null: the limits alone
   T low, high;
+  /// Whether y, [batch, channels_out, 1, output[1] / 2, output[2] / 2], gets the maxima of squares of 2 x 2 results
+  /// instead of the results, and `places`, unless null, which they are: as PoolingFunctions::max_places, and
+  /// closed_square more where the maximum is not above `low`.
+  bool pools = false;
+  uint8_t* places = nullptr;
 };
+inline constexpr uint8_t closed_square = 4;
 
 template <class T>
 struct ConvolutionFunctions {
   /// y = x * w + bias, then the epilogue. `bias` and `epilogue` may be null.
   void (*forward)(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y,
                   const ConvolutionEpilogue<T>* epilogue);
+  /// Whether forward can pool with such a shape.
+  bool (*can_pool)(const ConvolutionShape&);
   /// gx = the transpose of `forward` applied to gy. With `bias` [channels_in] (null for a gradient) this is the forward
   /// of a transposed convolution, whose input is gy, whose weight is w, and whose output is gx.
   void (*backward_input)(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);

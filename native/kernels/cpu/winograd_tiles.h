@@ -7,6 +7,7 @@
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/planes_and_lanes.h"
+#include "kernels/cpu/pooling_squares.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/winograd_transform.h"
 
@@ -142,6 +143,42 @@ void transform_strips(const Tiling& t, const float* images, int64_t channels, in
                                         {to.data + c, to.point_step, to.tile_step});
 }
 
+/// Some rows of one vector of channels of an image's results, to be pooled: row `top` is the first, of `width` pixels.
+struct RowsOfResults {
+  int64_t image, channels, channel, top, count, height, width;
+
+  /// Where the squares of the first row are in [batch, channels, height / 2, width / 2], and how far a channel's are
+  /// from the next one's.
+  int64_t place() const { return (image * channels + channel) * apart() + top / 2 * (width / 2); }
+  int64_t apart() const { return (height / 2) * (width / 2); }
+};
+
+/// The maxima of squares of the results in rows.pixels(), which are used up.
+inline void pool_rows(const RowsOfResults& r, const StripRows& rows, const ConvolutionEpilogue<float>& epilogue,
+                      float* y) {
+  using Places = Vec<int32_t>;
+  constexpr int L = lanes<float>;
+  const int64_t columns = r.width / 2, squares = r.count / 2 * columns;
+  const WinogradVector* from = rows.pixels();
+  WinogradVector *maxima = rows.pixels(), *places = rows.transformed(0);
+  for (int64_t row = 0; row < r.count / 2; row++, from += 2 * r.width)
+    for (int64_t x = 0; x < columns; x++) {
+      const WinogradVector* lower = from + r.width;
+      const auto best = max_of_square<float>(from[2 * x], from[2 * x + 1], lower[2 * x], lower[2 * x + 1]);
+      *maxima++ = best.value;
+      const Places closed = best.value <= epilogue.low ? broadcast(int32_t{closed_square}) : Places{};
+      *places++ = reinterpret_cast<WinogradVector>(best.place + closed);
+    }
+  lanes_into_channels(rows.pixels(), squares, y + r.place(), r.apart());
+  if (!epilogue.places) return;
+  float* planes = reinterpret_cast<float*>(rows.transformed(1));  // places still, which are moved and nothing else
+  lanes_into_channels(rows.transformed(0), squares, planes, squares);
+  for (int c = 0; c < L; c++)
+    for (int64_t i = 0; i < squares; i += L)
+      store_places<float>(epilogue.places + r.place() + c * r.apart() + i,
+                          reinterpret_cast<Places>(load_up_to(planes + c * squares + i, squares - i)), squares - i);
+}
+
 /// The results of a strip, for one vector of channels, added to its bias and finished.
 inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>& from, int64_t channels,
                               int64_t channel, int64_t strip, const float* bias, const StripRows& rows, float* images,
@@ -172,6 +209,8 @@ inline void untransform_strip(const Tiling& t, const PointsOfTiles<const float>&
     }
   }
   const int64_t inside = height - top < winograd_outputs ? height - top : winograd_outputs;
+  if (epilogue && epilogue->pools)
+    return pool_rows({image, channels, channel, top, inside, height, width}, rows, *epilogue, images);
   lanes_into_channels(rows.pixels(), inside * width,
                       images + (image * channels + channel) * height * width + top * width, height * width);
 }
