@@ -15,8 +15,8 @@ namespace ondol::kernel::ONDOL_LEVEL {
 namespace {
 
 inline constexpr int64_t sliver = tile_vectors * lanes<float>;  // columns at most
-inline constexpr int64_t deepest = 384;                         // rows of b that are packed at a time
-inline constexpr int64_t rows_of_block = 24 * tile_rows;        // of a: with the depth of above, 295 KB
+inline constexpr int64_t deepest = 512;                         // rows of b that are packed at a time
+inline constexpr int64_t rows_of_block = 16 * tile_rows;        // of a: with the depth of above, 262 KB
 inline constexpr int64_t far_results = 1 << 20;                 // as many are not in the cache when they are added to
 
 /// Depth is cut into equal blocks; c is loaded and stored once for each.
