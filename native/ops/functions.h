@@ -88,6 +88,8 @@ Tensor view_as_real(const Tensor& self);
 Tensor view_as_complex(const Tensor& self);
 Tensor angle(const Tensor& self);
 Tensor where(const Tensor& condition, const Tensor& self, const Tensor& other);
+/// The gradient where flags are set, 0 elsewhere; over the gradient where nobody else needs it.
+Tensor passed_gradient(const Tensor& flags, const Tensor& gradient);
 Tensor maximum(const Tensor& self, const Tensor& other);
 Tensor minimum(const Tensor& self, const Tensor& other);
 

@@ -49,8 +49,9 @@ struct NormalizationPlan {
   Dtype bias_dtype = Dtype::F32;
   MemoryFormat format = MemoryFormat::Contiguous;  // how the kernels want input, gradient and result to lie
   double eps = 0;
-  bool centered = true;           // whether a mean is subtracted
-  Tensor fixed_mean, fixed_rstd;  // constants that stand in for those of the input, shaped as parameter_view
+  bool centered = true;            // whether a mean is subtracted
+  bool gradient_in_place = false;  // whether the kernel of the gradients takes gx in the place of gy
+  Tensor fixed_mean, fixed_rstd;   // constants that stand in for those of the input, shaped as parameter_view
 };
 
 /// Sets the gradients of (input, weight, bias) by differentiable operations: for derivatives of derivatives.
@@ -66,9 +67,13 @@ void normalization_gradients(const NormalizationPlan& plan, const Tensor& gradie
   NoGrad silent;
   const Dtype compute = reduction_dtype(input.dtype());
   const bool wants_bias = in.size() > 2 && in.wants(2);
+  const bool nobody_else_needs_it = may_overwrite(gradient) && gradient.dtype() == compute;
   Tensor x = kernel_operand(input, compute, plan.format), gy = kernel_operand(gradient, compute, plan.format);
   Tensor w = kernel_operand(weight, compute), gx, gw, gb;
-  if (in.wants(0)) gx = empty_strided(input.sizes(), strides_for(input.sizes(), plan.format), compute);
+  if (in.wants(0)) {
+    const bool over = plan.gradient_in_place && nobody_else_needs_it && gradient.is_contiguous(plan.format);
+    gx = over ? gradient : empty_strided(input.sizes(), strides_for(input.sizes(), plan.format), compute);
+  }
   if (in.wants(1)) gw = zeros(plan.parameter_sizes, compute);
   if (wants_bias) gb = zeros(plan.parameter_sizes, compute);
   if (input.numel() > 0)

@@ -69,6 +69,7 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
     shape_error("batch_norm: expected an input of shape (batch, channels, ...), got ", input.sizes());
   }
   NormalizationPlan plan = plan_channels(input, eps);
+  plan.gradient_in_place = true;
   if (bias.defined()) plan.bias_dtype = bias.dtype();
   // With the channels last, every position is a row of channels: a batch of so many samples without space.
   const bool last = plan.format != MemoryFormat::Contiguous;

@@ -35,6 +35,7 @@ NormalizationPlan plan_rows(const char* lead, const Tensor& input, const Dims& s
   plan.reduced = {1};
   plan.parameter_view = {1, n};
   plan.summed = {0};
+  plan.gradient_in_place = true;
   plan.parameter_sizes = shape;
   if (bias.defined()) plan.bias_dtype = bias.dtype();
   return plan;

@@ -13,8 +13,9 @@ import ondol
 ACTIVATIONS: list[Callable] = [
     ondol.relu, ondol.tanh, ondol.sigmoid, ondol.nn.functional.gelu, ondol.nn.functional.silu,
     ondol.nn.functional.leaky_relu, ondol.nn.functional.hardtanh, lambda x: x.clamp(-1, 1),
+    lambda x: ondol.nn.functional.hardtanh_(x * 1.0),
 ]  # fmt: skip
-IDS = ["relu", "tanh", "sigmoid", "gelu", "silu", "leaky_relu", "hardtanh", "clamp"]
+IDS = ["relu", "tanh", "sigmoid", "gelu", "silu", "leaky_relu", "hardtanh", "clamp", "hardtanh_"]
 
 
 def leaf(seed: int = 0) -> ondol.Tensor:
@@ -121,3 +122,25 @@ def test_passes_through_a_view_add_up() -> None:
     for _ in range(3):
         y.backward(gradient, retain_graph=True)
     assert ondol.equal(x.grad, ondol.full((4, 5), 3.0)) and ondol.equal(gradient, ondol.ones(20))
+
+
+NORMS: dict[str, Callable] = {
+    "layer_norm": lambda x: ondol.nn.functional.layer_norm(x, (6,), ondol.linspace(1, 2, 6), ondol.ones(6)),
+    "rms_norm": lambda x: ondol.nn.functional.rms_norm(x, (6,), ondol.linspace(1, 2, 6)),
+    "batch_norm": lambda x: ondol.nn.functional.batch_norm(x, None, None, ondol.linspace(1, 2, 5), training=True),
+    "batch_norm of rows": lambda x: ondol.nn.functional.batch_norm(x.flatten(1), None, None, training=True),
+    "batch_norm in evaluation": lambda x: ondol.nn.functional.batch_norm(x, ondol.ones(5), ondol.ones(5)),
+    "group_norm": lambda x: ondol.nn.functional.group_norm(x, 5),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS.keys())
+def test_normalization_of_a_gradient_that_the_caller_holds(norm: Callable) -> None:
+    x = ondol.randn(4, 5, 6, generator=ondol.Generator().manual_seed(2)).requires_grad_()
+    y = norm(x)
+    gradient = ondol.randn(y.shape, generator=ondol.Generator().manual_seed(3))
+    before = gradient.clone()
+    (expected,) = ondol.autograd.grad(y, x, gradient, retain_graph=True)
+    assert ondol.equal(gradient, before)
+    (y * gradient).sum().backward()  # here nobody else has the gradient of y
+    assert ondol.equal(x.grad, expected) and ondol.equal(gradient, before)

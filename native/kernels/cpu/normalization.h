@@ -5,7 +5,8 @@
 namespace ondol::kernel {
 
 /// Everything is contiguous. Weights and biases may be null (1 and 0). In backward each of gx, gw, gb may be null: not
-/// wanted; those given are overwritten. `rstd` is 1 / sqrt(var + eps). Statistics are kept in T, summed in double.
+/// wanted; those given are overwritten. But for group norm gx may be gy. `rstd` is 1 / sqrt(var + eps). Statistics are
+/// kept in T, summed in double.
 template <class T>
 struct NormalizationFunctions {
   /// x, y [rows, n]; weight, bias [n]; mean, rstd [rows] (outputs).

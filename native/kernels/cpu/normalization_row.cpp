@@ -80,16 +80,16 @@ void row_norm_backward(int64_t rows, int64_t n, const T* gy, const T* x, const T
       for (int64_t row = rows * slice / slices; row < rows * (slice + 1) / slices; row++) {
         const T* g = gy + row * n;
         const T center = mean ? mean[row] : T(0), scale = rstd[row];
+        if (gw || gb)
+          for_each_vector<T>(n, [&](int64_t i, auto part) {
+            const Vec<T> value = part.read(g + i, T(0));
+            if (gb) part.write(to_bias + i, part.read(to_bias + i, T(0)) + value);
+            if (gw) {
+              const Vec<T> normalized = (part.read(x + row * n + i, center) - center) * scale;
+              part.write(to_weight + i, part.read(to_weight + i, T(0)) + value * normalized);
+            }
+          });
         if (gx) backward_row(n, g, x + row * n, weight, center, scale, mean != nullptr, gx + row * n);
-        if (!gw && !gb) continue;
-        for_each_vector<T>(n, [&](int64_t i, auto part) {
-          const Vec<T> value = part.read(g + i, T(0));
-          if (gb) part.write(to_bias + i, part.read(to_bias + i, T(0)) + value);
-          if (gw) {
-            const Vec<T> normalized = (part.read(x + row * n + i, center) - center) * scale;
-            part.write(to_weight + i, part.read(to_weight + i, T(0)) + value * normalized);
-          }
-        });
       }
     }
   });

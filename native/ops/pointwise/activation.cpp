@@ -242,7 +242,7 @@ static Tensor hardtanh_over_input(const Pointwise& f, const Tensor& x, const dou
   Tensor kept = evaluate(passes, {&x, 1}, x.dtype(), Dtype::Bool, {}, limits);
   return differentiable_unary("HardtanhBackward0", kNothing, unary(f, x, limits), x,
                               [flags = save(kept)](const Tensor& g, const Tensor&, const Tensor&) {
-                                return joined_to_inputs(masked(flags(), g));
+                                return joined_to_inputs(passed_gradient(flags(), g));
                               });
 }
 

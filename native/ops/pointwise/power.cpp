@@ -140,8 +140,9 @@ Tensor sign(const Tensor& x) {
                               [](const Tensor& g, const Tensor&, const Tensor&) { return zeros_like(g); });
 }
 /// Row-major tensors of one shape, or single values: without converting the flags to the dtype of the values. Undefined
-/// for anything else.
-static Tensor where_by_flags(const Tensor& condition, const Tensor& a, const Tensor& b, Dtype dtype) {
+/// for anything else. Written over a if `over_a`.
+static Tensor where_by_flags(const Tensor& condition, const Tensor& a, const Tensor& b, Dtype dtype,
+                             bool over_a = false) {
   static const Pointwise f = formula("where_flags");
   const PointwiseLoop loop = dtype == Dtype::F32 ? f.f32 : dtype == Dtype::F64 ? f.f64 : nullptr;
   if (!loop || !condition.is_contiguous() || ResultTarget::is_pending()) return {};
@@ -149,7 +150,7 @@ static Tensor where_by_flags(const Tensor& condition, const Tensor& a, const Ten
     const bool whole = value->sizes() == condition.sizes() && value->is_contiguous();
     if (value->dtype() != dtype || !(whole || value->ndim() == 0)) return {};
   }
-  Tensor y = empty(condition.sizes(), dtype);
+  Tensor y = over_a ? a : empty(condition.sizes(), dtype);
   const bool scalar[] = {false, a.sizes() != condition.sizes(), b.sizes() != condition.sizes()};
   const auto item = static_cast<int64_t>(item_size(dtype));
   launch({{&condition, &a, &b}, {&y}}, y.numel(), [&] {
@@ -180,6 +181,14 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
       if (in.wants(2)) in[2] = where(saved(), none, g);
     });
   return y;
+}
+
+Tensor passed_gradient(const Tensor& flags, const Tensor& gradient) {
+  const Tensor none = scalar_tensor(0, gradient.dtype());
+  Tensor passed;
+  if (!needs_gradient(gradient) && flags.sizes() == gradient.sizes() && may_overwrite(gradient))
+    passed = where_by_flags(flags, gradient, none, gradient.dtype(), true);
+  return passed.defined() ? passed : where(flags, gradient, none);
 }
 
 static Tensor square(const Tensor& x) { return pow(x, wrapped_number(2)); }
