@@ -71,6 +71,14 @@ def test_heights(height, stride):
     check((1, 2, height, 18), 1, (3, 3), stride, (1, 1))
 
 
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("width", [5, 8, 9, 14, 16, 17, 28, 31, 32])
+@pytest.mark.parametrize("height", [1, 2, 3, 6])
+def test_planes_that_keep_a_narrow_size(height, width, size):
+    for multiplier in (1, 2):
+        check((2, 3, height, width), multiplier, (size, size), 1, (size // 2, size // 2))
+
+
 @pytest.mark.parametrize("padding", [(0, 0), (1, 2), (2, 1), (2, 2), (3, 3), (4, 7)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [3, 5])

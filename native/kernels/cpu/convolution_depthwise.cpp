@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_depthwise_lanes.h"
+#include "kernels/cpu/convolution_depthwise_narrow.h"
 #include "kernels/cpu/convolution_depthwise_rows.h"
 #include "kernels/cpu/convolution_epilogue.h"
 #include "kernels/cpu/convolution_frame.h"
@@ -80,21 +81,72 @@ bool by_rows(const ConvolutionShape& s, F&& f) {
   return false;
 }
 
+/// Calls f(DepthwiseNarrow) and returns true for the planes that it takes.
+template <class T, class F>
+bool by_narrow_planes(const ConvolutionShape& s, F&& f) {
+  const int64_t height = s.input[1], width = s.input[2];
+  const auto call = [&]<int size>() {
+    if (!is_narrow<T>(s, size)) return false;
+    if (width <= lanes<T>)
+      f(DepthwiseNarrow<T, size, 1>(height, width));
+    else
+      f(DepthwiseNarrow<T, size, 2>(height, width));
+    return true;
+  };
+  return call.template operator()<3>() || call.template operator()<5>();
+}
+
+/// Forward with any way of computing a plane: rows.product(source, weights, bias, target).
+template <class T, class Rows>
+void forward_by(const Rows& rows, const ConvolutionShape& s, const T* x, const T* w, const T* bias, T* y,
+                const ConvolutionEpilogue<T>* epilogue) {
+  const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
+  const int64_t in = volume(s.input), out = volume(s.output);
+  parallel_for(s.batch * s.channels_out, plane_grain(out, taps), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t channel = i % s.channels_out;
+      rows.product(x + i / copies * in, w + channel * taps, bias ? bias[channel] : T(0), y + i * out);
+      apply_epilogue(epilogue, channel, out, y + i * out);
+    }
+  });
+}
+
+/// The gradient of the input of stride 1 and as many channels out as in, by rows.product with the kernel turned around
+/// if `turned`.
+template <class T, class Rows>
+void backward_input_by(const Rows& rows, bool turned, const ConvolutionShape& s, const T* gy, const T* w, const T* bias,
+                       T* gx) {
+  const int64_t taps = volume(s.kernel), in = volume(s.input), out = volume(s.output);
+  parallel_for(s.batch * s.channels_in, plane_grain(out, taps), [&](int64_t begin, int64_t end) {
+    Scratch<T> weights(taps);
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t channel = i % s.channels_in;
+      for (int64_t k = 0; k < taps; k++) weights.get()[k] = w[channel * taps + (turned ? taps - 1 - k : k)];
+      rows.product(gy + i * out, weights.get(), bias ? bias[channel] : T(0), gx + i * in);
+    }
+  });
+}
+
+/// The gradient of the weight by rows.add_weight_gradient(source, gradient, sums).
+template <class T, int size, class Rows>
+void backward_weight_by(const Rows& rows, const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
+  constexpr int taps = size * size;
+  const int64_t copies = s.channels_out / s.groups, in = volume(s.input), out = volume(s.output);
+  parallel_for(s.channels_out, plane_grain(s.batch * out, taps), [&](int64_t begin, int64_t end) {
+    for (int64_t channel = begin; channel < end; channel++) {
+      Vec<T> sums[taps] = {};
+      for (int64_t image = 0; image < s.batch; image++)
+        rows.add_weight_gradient(x + (image * s.channels_in + channel / copies) * in,
+                                 gy + (image * s.channels_out + channel) * out, sums);
+      for (int k = 0; k < taps; k++) gw[channel * taps + k] = add_lanes<T>(sums[k]);
+    }
+  });
+}
+
 /// gx by the same rows: for stride 1 a product with the kernel turned around, for stride 2 four of its quarters.
 template <class T, int size, int step>
 void rows_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
-  const int64_t in = volume(s.input), out = volume(s.output);
-  const auto run = [&](const auto& rows, bool turned) {
-    parallel_for(s.batch * s.channels_in, plane_grain(out, size * size), [&](int64_t begin, int64_t end) {
-      T weights[size * size];
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t channel = i % s.channels_in;
-        for (int k = 0; k < size * size; k++)
-          weights[k] = w[channel * size * size + (turned ? size * size - 1 - k : k)];
-        rows.product(gy + i * out, weights, bias ? bias[channel] : T(0), gx + i * in);
-      }
-    });
-  };
+  const auto run = [&](const auto& rows, bool turned) { backward_input_by(rows, turned, s, gy, w, bias, gx); };
   if constexpr (step == 1) {
     const int64_t padding[3] = {0, size - 1 - s.padding[1], size - 1 - s.padding[2]};
     run(DepthwiseRows<T, size, 1>(s.output, s.input, padding), true);
@@ -127,19 +179,13 @@ void depthwise_forward(const ConvolutionShape& s, const T* x, const T* w, const 
                        const ConvolutionEpilogue<T>* epilogue) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output);
+  if (by_narrow_planes<T>(s, [&](const auto& planes) { forward_by(planes, s, x, w, bias, y, epilogue); })) return;
   if (gains_by_lanes<T>(s, DepthwisePlan::Target::Output)) {
     const DepthwisePlan plan(s, DepthwisePlan::Target::Output);
     return depthwise_product_by_lanes(plan, s, x, w, bias, y, epilogue);
   }
   if (by_rows(s, [&]<int size, int step>() {
-        const DepthwiseRows<T, size, step> rows(s.input, s.output, s.padding);
-        parallel_for(s.batch * s.channels_out, plane_grain(out, taps), [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; i++) {
-            const int64_t channel = i % s.channels_out;
-            rows.product(x + i / copies * in, w + channel * taps, bias ? bias[channel] : T(0), y + i * out);
-            apply_epilogue(epilogue, channel, out, y + i * out);
-          }
-        });
+        forward_by(DepthwiseRows<T, size, step>(s.input, s.output, s.padding), s, x, w, bias, y, epilogue);
       }))
     return;
   Scratch<int64_t> tap_offsets(3 * taps), offsets(taps);
@@ -165,6 +211,9 @@ template <class T>
 void depthwise_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
   const int64_t kernel = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output);
+  if (copies == 1 &&
+      by_narrow_planes<T>(s, [&](const auto& planes) { backward_input_by(planes, true, s, gy, w, bias, gx); }))
+    return;
   if (gains_by_lanes<T>(s, DepthwisePlan::Target::Input)) {
     const DepthwisePlan plan(s, DepthwisePlan::Target::Input);
     return depthwise_product_by_lanes<T>(plan, s, gy, w, bias, gx, nullptr);
@@ -203,21 +252,16 @@ template <class T>
 void depthwise_backward_weight(const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
   const int64_t taps = volume(s.kernel), copies = s.channels_out / s.groups;
   const int64_t in = volume(s.input), out = volume(s.output), width = s.output[2];
+  if (by_narrow_planes<T>(s, [&]<int size, int vectors>(const DepthwiseNarrow<T, size, vectors>& planes) {
+        backward_weight_by<T, size>(planes, s, x, gy, gw);
+      }))
+    return;
   if (gains_by_lanes<T>(s, DepthwisePlan::Target::Output)) {
     const DepthwisePlan plan(s, DepthwisePlan::Target::Output);
     return depthwise_weight_gradient_by_lanes(plan, s, x, gy, gw);
   }
   if (by_rows(s, [&]<int size, int step>() {
-        const DepthwiseRows<T, size, step> rows(s.input, s.output, s.padding);
-        parallel_for(s.channels_out, plane_grain(s.batch * out, taps), [&](int64_t begin, int64_t end) {
-          for (int64_t channel = begin; channel < end; channel++) {
-            Vec<T> sums[size * size] = {};
-            for (int64_t image = 0; image < s.batch; image++)
-              rows.add_weight_gradient(x + (image * s.channels_in + channel / copies) * in,
-                                       gy + (image * s.channels_out + channel) * out, sums);
-            for (int k = 0; k < size * size; k++) gw[channel * taps + k] = add_lanes<T>(sums[k]);
-          }
-        });
+        backward_weight_by<T, size>(DepthwiseRows<T, size, step>(s.input, s.output, s.padding), s, x, gy, gw);
       }))
     return;
   Scratch<int64_t> tap_offsets(3 * taps);
