@@ -2,15 +2,18 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
+#include "kernels/cpu/product_pack.h"
 #include "kernels/cpu/product_parts.h"
 #include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
 /// The gradient of a 1x1 kernel of stride 1: gw [out, in] = the sum over images of gy [out, points] x^T [points, in],
-/// both read in place. The points of the batch are cut into pieces, and slices of pieces are summed apart, then added
-/// up in order, which halves the error at least. Many slices are handed out to the threads; of few, which are large,
-/// the threads share each product. How it is cut, depends on the shape alone.
+/// both read in place. The right operand has to be turned, so that it should be the one with fewer channels: with more
+/// channels in than out, gw^T [in, out] is computed, if turning that costs less. The points of the batch are cut into
+/// pieces, and slices of pieces are summed apart, then added up in order, which halves the error at least. Many slices
+/// are handed out to the threads; of few, which are large, the threads share each product. How it is cut, depends on
+/// the shape alone.
 class PointwiseWeightGradient {
  public:
   PointwiseWeightGradient(int64_t batch, int64_t channels_in, int64_t channels_out, int64_t points, const float* x,
@@ -23,12 +26,13 @@ class PointwiseWeightGradient {
     slices_ = affordable < 2 ? 2 : affordable < most_slices ? affordable : most_slices;
     if (slices_ > pieces_) slices_ = pieces_;
     if (pieces_ == 2) slices_ = 1;  // the same sum of two
+    turns_result_ = batch * points * (in_ - out_) > 4 * in_ * out_;
   }
 
   void run() const {
-    if (slices_ == 1) return add_pieces(0, pieces_, gw_);
+    if (slices_ == 1 && !turns_result_) return add_pieces(0, pieces_, gw_);
     const int64_t size = out_ * in_;
-    Scratch<float> sums(slices_ * size);
+    Scratch<float> sums(slices_ * size), total(turns_result_ ? size : 0);
     auto add_slices = [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++)
         add_pieces(pieces_ * i / slices_, pieces_ * (i + 1) / slices_, sums.get() + i * size);
@@ -37,7 +41,8 @@ class PointwiseWeightGradient {
       parallel_for(slices_, 1, add_slices);
     else
       add_slices(0, slices_);
-    add_up_slices(sums.get(), slices_, size, gw_);
+    add_up_slices(sums.get(), slices_, size, turns_result_ ? total.get() : gw_);
+    if (turns_result_) turn(total.get());
   }
 
  private:
@@ -47,13 +52,26 @@ class PointwiseWeightGradient {
     for (int64_t piece = first; piece < last; piece++) {
       const int64_t image = piece / pieces_of_image_, i = piece % pieces_of_image_;
       const int64_t begin = points_ * i / pieces_of_image_, end = points_ * (i + 1) / pieces_of_image_;
-      const MatrixView gy = {gy_ + image * out_ * points_ + begin, points_, 1};
-      const MatrixView x_turned = {x_ + image * in_ * points_ + begin, 1, points_};
-      multiply_product({out_, in_, end - begin, gy, x_turned, nullptr, piece > first, sums, in_});
+      const float *gy = gy_ + image * out_ * points_ + begin, *x = x_ + image * in_ * points_ + begin;
+      const float *left = turns_result_ ? x : gy, *right = turns_result_ ? gy : x;
+      const int64_t rows = turns_result_ ? in_ : out_, columns = turns_result_ ? out_ : in_;
+      multiply_product(
+          {rows, columns, end - begin, {left, points_, 1}, {right, 1, points_}, nullptr, piece > first, sums, columns});
     }
   }
 
+  /// gw from gw^T.
+  void turn(const float* from) const {
+    constexpr int64_t L = lanes<float>;
+    parallel_for(in_ / L, grain_for(1 << 14, L, out_), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin * L; i < end * L; i += L) pack_columns(from + i * out_, out_, L, out_, gw_ + i, in_);
+    });
+    for (int64_t i = in_ / L * L; i < in_; i++)
+      for (int64_t o = 0; o < out_; o++) gw_[o * in_ + i] = from[i * out_ + o];
+  }
+
   int64_t in_, out_, points_, pieces_of_image_, pieces_, slices_;
+  bool turns_result_;
   const float *x_, *gy_;
   float* gw_;
 };
