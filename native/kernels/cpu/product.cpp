@@ -47,7 +47,7 @@ struct Part {
 };
 
 /// The grid of tasks that finishes first: each packs its slivers, which costs about as much as `pack_rows` rows of the
-/// product.
+/// product, and a left operand that does not lie along its rows, which costs about as much as half a vector of columns.
 struct Grid {
   int64_t rows, columns;
 };
@@ -61,7 +61,8 @@ Grid choose_grid(const MatrixProduct& p, int64_t pack_rows) {
   int64_t least = INT64_MAX;
   for (int64_t rows = 1; rows <= smaller_of(most, tiles); rows++) {
     const int64_t columns = smaller_of(most / rows, vectors);
-    const int64_t time = (ceil_div(tiles, rows) * tile_rows + pack_rows) * ceil_div(vectors, columns);
+    const int64_t height = ceil_div(tiles, rows) * tile_rows, packed_left = p.a.column == 1 ? 0 : height;
+    const int64_t time = 2 * (height + pack_rows) * ceil_div(vectors, columns) + packed_left;
     if (time < least) {
       least = time;
       best = {rows, columns};

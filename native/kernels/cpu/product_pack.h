@@ -47,18 +47,21 @@ inline void pack_sliver(MatrixView b, int64_t depth, int64_t columns, float* to)
 }
 
 /// Packs rows whose elements lie `apart` from column to column, `height` rows at a time as [depth, height]; the rows
-/// that the last group lacks are left as they are. Some columns after others, each as it lies in memory.
+/// that the last group lacks are left as they are. Some columns after others, each as it lies in memory, and as few as
+/// a set of the first-level cache has ways: columns of a power of two fall into one.
 template <int height>
 inline void pack_rows(const float* from, int64_t apart, int64_t rows, int64_t depth, float* to) {
-  constexpr int64_t together = 16;
+  constexpr int64_t together = 8;
   for (int64_t first = 0; first < depth; first += together) {
     const int64_t last = depth - first < together ? depth : first + together;
     for (int64_t r = 0; r < rows; r += height) {
       const int64_t count = rows - r < height ? rows - r : height;
       float* group = to + r * depth;
       if (count == height) {
-        for (int64_t k = first; k < last; k++)
+        for (int64_t k = first; k < last; k++) {
+          __builtin_prefetch(from + r + (k + together) * apart);
           __builtin_memcpy(group + k * height, from + r + k * apart, height * sizeof(float));
+        }
       } else {
         for (int64_t k = first; k < last; k++)
           for (int64_t i = 0; i < count; i++) group[k * height + i] = from[r + i + k * apart];
