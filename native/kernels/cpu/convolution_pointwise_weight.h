@@ -23,7 +23,11 @@ class PointwiseWeightGradient {
     pieces_ = batch * pieces_of_image_;
     // Sums of slices are written and read again: at most as much as a quarter of the operands.
     const int64_t affordable = batch * points * (in_ + out_) / (4 * in_ * out_);
-    slices_ = affordable < 2 ? 2 : affordable < most_slices ? affordable : most_slices;
+    // Many, which threads do not share, should be a multiple of their number.
+    slices_ = affordable < 2             ? 2
+              : affordable < many_slices ? affordable
+              : affordable < most_slices ? many_slices
+                                         : most_slices;
     if (slices_ > pieces_) slices_ = pieces_;
     if (pieces_ == 2) slices_ = 1;  // the same sum of two
     turns_result_ = batch * points * (in_ - out_) > 4 * in_ * out_;
