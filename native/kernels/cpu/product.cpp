@@ -255,11 +255,54 @@ void multiply_few_rows(const MatrixProduct& p) {
   });
 }
 
+/// Whether both operands lie along the depth and b, which would have to be turned, is so much the larger one that it is
+/// better to turn a, for c^T = b^T a^T, and then that.
+bool gains_turned(const MatrixProduct& p) {
+  constexpr int64_t least_rows = 3 * lanes<float> / 2;
+  if (p.b.row != 1 || p.b.column == 1 || p.a.column != 1 || p.accumulate) return false;
+  return p.m >= least_rows && 4 * p.m >= 3 * padded(p.m) && (p.n - p.m) * p.k > 2 * p.m * p.n;
+}
+/// The same chains in the same order, whichever of the operands is turned.
+void multiply_turned(const MatrixProduct& p) {
+  constexpr int64_t L = lanes<float>;
+  Scratch<float> turned(p.n * p.m);
+  const int64_t groups = ceil_div(p.n, L);
+  if (p.bias)
+    parallel_for(p.n, grain_for(1 << 15, p.m), [&](int64_t begin, int64_t end) {
+      for (int64_t j = begin; j < end; j++)
+        for (int64_t i = 0; i < p.m; i++) turned.get()[j * p.m + i] = p.bias[j];
+    });
+  multiply_product({p.n,
+                    p.m,
+                    p.k,
+                    {p.b.data, p.b.column, 1},
+                    {p.a.data, 1, p.a.row},
+                    nullptr,
+                    p.bias != nullptr,
+                    turned.get(),
+                    p.m});
+  // Square after square along some rows of c, so that these are written in the order of memory.
+  parallel_for(ceil_div(p.m, L) * groups, grain_for(1 << 15, L, L), [&](int64_t begin, int64_t end) {
+    for (int64_t square = begin; square < end; square++) {
+      const int64_t i = square / groups * L, j = square % groups * L, rows = smaller_of(L, p.m - i);
+      const float* from = turned.get() + j * p.m + i;
+      float* to = p.c + i * p.c_row + j;
+      if (j + L <= p.n) {
+        pack_columns(from, p.m, L, rows, to, p.c_row);
+      } else {
+        for (int64_t r = 0; r < rows; r++)
+          for (int64_t column = 0; column < p.n - j; column++) to[r * p.c_row + column] = from[column * p.m + r];
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void multiply_product(const MatrixProduct& p) {
   if (is_empty(p)) return;
   if (has_few_long_rows(p)) return multiply_few_rows(p);
+  if (gains_turned(p)) return multiply_turned(p);
   constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
   const bool direct = p.b.column == 1 && p.m <= few_rows;
   run_grid(p, choose_grid(p, direct ? 0 : tile_rows), [&](Part part) {
