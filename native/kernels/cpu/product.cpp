@@ -303,7 +303,8 @@ void multiply_product(const MatrixProduct& p) {
   if (is_empty(p)) return;
   if (has_few_long_rows(p)) return multiply_few_rows(p);
   if (gains_turned(p)) return multiply_turned(p);
-  constexpr int64_t few_rows = 4 * tile_rows;  // for which packing costs more than reading rows of b that lie apart
+  // For which packing costs more than reading rows of b that lie apart; three lines of each with AVX-512.
+  constexpr int64_t few_rows = (ONDOL_VECTOR_BYTES == 64 ? 24 : 4) * tile_rows;
   const bool direct = p.b.column == 1 && p.m <= few_rows;
   run_grid(p, choose_grid(p, direct ? 0 : tile_rows), [&](Part part) {
     RightPanel right(p, part, direct);
