@@ -1,12 +1,12 @@
 // Attention in parts that are recorded one by one: for dropout, masks that learn, and derivatives of derivatives.
 
+#include <algorithm>
 #include <limits>
 
 #include "ops/attention.h"
 
 #include "autograd/node.h"
 #include "ops/functions.h"
-#include "ops/random.h"
 
 namespace ondol {
 namespace {
@@ -40,30 +40,24 @@ Tensor causal_mask(int64_t queries, int64_t keys, Dtype dtype) {
 
 /// softmax over the last dimension, but zeros, not NaN, in a row where everything is hidden.
 Tensor softmax_or_zero(const Tensor& scores) {
-  if (scores.size(-1) == 0) return scores;
-  Tensor largest;
+  Tensor hidden;
   {
-    NoGrad silent;  // what is subtracted cancels: it has no derivative
-    largest = amax(detach(scores), {-1}, true);
-    largest = where(eq(largest, wrapped_number(kHidden)), scalar_tensor(0.0, largest.dtype()), largest);
+    NoGrad silent;
+    hidden = eq(amax(detach(scores), {-1}, true), wrapped_number(kHidden));
+    const bool* each = hidden.data<bool>();
+    if (std::none_of(each, each + hidden.numel(), [](bool one) { return one; })) hidden = {};
   }
-  Tensor exponentials = exp(sub(scores, largest));
-  Tensor total = sum(exponentials, {-1}, true);
-  return div(exponentials, where(eq(total, wrapped_number(0.0)), scalar_tensor(1.0, total.dtype()), total));
+  if (!hidden.defined()) return softmax(scores, -1);
+  const Tensor none = scalar_tensor(0.0, scores.dtype());
+  return where(hidden, none, softmax(where(hidden, none, scores), -1));
 }
 
 Tensor attention_weights(const Tensor& q, const Tensor& k, const AttentionSettings& settings) {
   Tensor scores = matmul(mul_by(q, settings.scale), transpose(k, -2, -1));
   if (settings.causal) scores = add(scores, causal_mask(q.size(-2), k.size(-2), q.dtype()));
   if (settings.mask.defined()) scores = add(scores, settings.mask);
-  return softmax_or_zero(scores);
-}
-
-Tensor drop(const Tensor& weights, double p) {
-  if (p == 0) return weights;
-  Tensor kept = empty(weights.sizes(), weights.dtype());
-  fill_bernoulli(kept, 1 - p, chosen(nullptr));
-  return mul(weights, p == 1 ? kept : mul_by(kept, 1 / (1 - p)));
+  if (scores.size(-1) == 0) return scores;
+  return settings.mask.defined() ? softmax_or_zero(scores) : softmax(scores, -1);
 }
 
 int64_t heads_of(const Tensor& x) { return x.ndim() < 3 ? 1 : x.size(-3); }
@@ -73,7 +67,7 @@ int64_t heads_of(const Tensor& x) { return x.ndim() < 3 ? 1 : x.size(-3); }
 Tensor attention_by_parts(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSettings& settings) {
   int64_t heads = heads_of(q);
   Tensor weights = attention_weights(q, repeat_heads(k, heads), settings);
-  return matmul(drop(weights, settings.dropout), repeat_heads(v, heads));
+  return matmul(dropout(weights, settings.dropout, true), repeat_heads(v, heads));
 }
 
 AttentionGradients attention_backward_by_parts(const Tensor& gradient, const Tensor& q, const Tensor& k,

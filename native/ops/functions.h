@@ -118,6 +118,7 @@ Tensor floor(const Tensor& self);
 Tensor relu(const Tensor& self);
 /// Records a relu for a tensor to which the operation that made it has applied one already, and which nobody has seen.
 Tensor relu_computed(const Tensor& self);
+Tensor dropout(const Tensor& input, double p, bool train);
 Tensor max_pool2d(const Tensor& self, const Dims& kernel, std::optional<Dims> stride, const Dims& padding,
                   const Dims& dilation, bool ceil_mode);
 Tensor leaky_relu(const Tensor& self, const Scalar& negative_slope);

@@ -14,6 +14,7 @@ void add_exponential(FormulaKernels& kernels);
 void add_integer(FormulaKernels& kernels);
 void add_limit(FormulaKernels& kernels);
 void add_math(FormulaKernels& kernels);
+void add_dropout(FormulaKernels& kernels);
 void add_power(FormulaKernels& kernels);
 void add_regression_loss(FormulaKernels& kernels);
 void add_rounding(FormulaKernels& kernels);
@@ -30,6 +31,7 @@ void fill(FormulaKernels& kernels) {
   add_integer(kernels);
   add_limit(kernels);
   add_math(kernels);
+  add_dropout(kernels);
   add_power(kernels);
   add_regression_loss(kernels);
   add_rounding(kernels);
