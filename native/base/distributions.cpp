@@ -227,10 +227,26 @@ void geometric(Generator& generator, T* out, int64_t n, double p) {
   });
 }
 
+[[gnu::always_inline]] inline void compare_pairs(const uint32_t* words, bool* out, int64_t n, int64_t limit) {
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<int64_t>(join(words + 2 * i) & ((uint64_t{1} << 53) - 1)) < limit;
+}
+ONDOL_VECTORIZE ONDOL_WIDE void compare_pairs_wide(const uint32_t* words, bool* out, int64_t n, int64_t limit) {
+  compare_pairs(words, out, n, limit);
+}
+ONDOL_VECTORIZE void compare_pairs_plain(const uint32_t* words, bool* out, int64_t n, int64_t limit) {
+  compare_pairs(words, out, n, limit);
+}
+
 template <class T>
 void bernoulli(Generator& generator, T* out, int64_t n, double p) {
   // u < p on 53-bit integers: k / 2^53 < p if and only if k < ceil(p * 2^53), and the product is exact.
   const auto limit = static_cast<uint64_t>(std::ceil(p * 0x1p53));
+  if constexpr (std::same_as<T, bool>)
+    return draw<2>(generator, n, kSerial, [=](const uint32_t* words, int64_t begin, int64_t end) {
+      const auto compare = wide_vectors() ? compare_pairs_wide : compare_pairs_plain;
+      compare(words, out + begin, end - begin, static_cast<int64_t>(limit));
+    });
   const Choice<T> choice;
   fill<2>(generator, out, n, kSerial,
           [=](const uint32_t* words) { return choice.of[(join(words) & ((uint64_t{1} << 53) - 1)) < limit]; });

@@ -34,23 +34,33 @@ static_assert(sizeof(SavedState) == Generator::kStateBytes);
   return (mixed >> 1) ^ ((v & 1) ? 0x9908b0df : 0);
 }
 
-}  // namespace
-
-ONDOL_VECTORIZE void Generator::refill() {
-  uint32_t* w = words_;
+[[gnu::always_inline]] inline void twist_all(uint32_t* w) {
   for (int i = 0; i < kWords - kMiddle; ++i) w[i] = w[i + kMiddle] ^ twist(w[i], w[i + 1]);
   for (int i = kWords - kMiddle; i < kWords - 1; ++i) w[i] = w[i + kMiddle - kWords] ^ twist(w[i], w[i + 1]);
   w[kWords - 1] = w[kMiddle - 1] ^ twist(w[kWords - 1], w[0]);
+}
+ONDOL_VECTORIZE ONDOL_WIDE void twist_wide(uint32_t* words) { twist_all(words); }
+ONDOL_VECTORIZE void twist_plain(uint32_t* words) { twist_all(words); }
+
+[[gnu::always_inline]] inline void temper_all(const uint32_t* words, uint32_t* out, int n) {
+  for (int i = 0; i < n; ++i) out[i] = Generator::temper(words[i]);
+}
+ONDOL_VECTORIZE ONDOL_WIDE void temper_wide(const uint32_t* words, uint32_t* out, int n) { temper_all(words, out, n); }
+ONDOL_VECTORIZE void temper_plain(const uint32_t* words, uint32_t* out, int n) { temper_all(words, out, n); }
+
+}  // namespace
+
+void Generator::refill() {
+  wide_vectors() ? twist_wide(words_) : twist_plain(words_);
   position_ = 0;
   fresh_ = false;
 }
 
-ONDOL_VECTORIZE void Generator::random32(uint32_t* out, int64_t n) {
+void Generator::random32(uint32_t* out, int64_t n) {
   while (n > 0) {
     if (position_ == kWords) refill();
     const int count = static_cast<int>(std::min<int64_t>(n, kWords - position_));
-    const uint32_t* words = words_ + position_;
-    for (int i = 0; i < count; ++i) out[i] = temper(words[i]);
+    wide_vectors() ? temper_wide(words_ + position_, out, count) : temper_plain(words_ + position_, out, count);
     position_ += count;
     out += count;
     n -= count;

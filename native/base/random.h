@@ -34,6 +34,14 @@ class Generator {
   /// The next n results of random32 at once.
   void random32(uint32_t* out, int64_t n);
 
+  /// What makes a word of the engine one of the stream.
+  static constexpr uint32_t temper(uint32_t y) {
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    return y ^ (y >> 18);
+  }
+
   /// PyTorch's layout of get_rng_state.
   static constexpr size_t kStateBytes = 5056;
   void get_state(void* bytes) const;
@@ -49,12 +57,6 @@ class Generator {
 
  private:
   static constexpr int kWords = 624;
-  static constexpr uint32_t temper(uint32_t y) {
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680;
-    y ^= (y << 15) & 0xefc60000;
-    return y ^ (y >> 18);
-  }
   void refill();
 
   uint64_t initial_seed_;
