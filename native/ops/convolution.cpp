@@ -81,10 +81,6 @@ bool any_needs_gradient(const Tensor& a, const Tensor& b, const Tensor& c) {
   return needs_gradient(a, b) || (c.defined() && needs_gradient(c));
 }
 
-}  // namespace
-
-namespace {
-
 /// Computes y, whose memory is there.
 void run_forward(const Shape& shape, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y,
                  const kernel::ConvolutionEpilogue<float>* epilogue) {
