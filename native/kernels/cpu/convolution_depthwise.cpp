@@ -111,8 +111,8 @@ void forward_by(const Rows& rows, const ConvolutionShape& s, const T* x, const T
   });
 }
 
-/// The gradient of the input of stride 1 and as many channels out as in, by rows.product with the kernel turned around
-/// if `turned`.
+/// The gradient of the input, with as many channels out as in, by rows.product(gradient, weights, bias, target), whose
+/// weights are those of the kernel, turned around if `turned`.
 template <class T, class Rows>
 void backward_input_by(const Rows& rows, bool turned, const ConvolutionShape& s, const T* gy, const T* w, const T* bias,
                        T* gx) {
