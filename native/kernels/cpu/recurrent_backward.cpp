@@ -33,7 +33,7 @@ class Backward {
       if (phase % phases == 0)
         for_each_block(weight_.units(), rows_around(step), part, parts,
                        [&](int64_t unit, int64_t row, int64_t end) { collect(step, unit, row, end); });
-      else
+      else if constexpr (cell == Cell::Lstm)  // which alone has projections
         for_each_block(projection_.units(), s_.steps[step].count, part, parts,
                        [&](int64_t unit, int64_t row, int64_t end) { unproject(step, unit, row, end); });
     });
