@@ -118,7 +118,8 @@ class WeightGradient {
     for (int64_t done = 0; done < count; done += panel_columns<T>) {
       const int64_t n = done + panel_columns<T> < count ? panel_columns<T> : count - done;
       split_into_runs(gather_.points, point + done, n, runs);
-      pack_panel(gather_, runs, n, channel, first_column, first_column + column_count, x_, panel + done, stride);
+      pack_panel(gather_, runs, n, {channel, 0, group_channels_, first_column, first_column + column_count}, x_,
+                 panel + done, stride);
     }
   }
 

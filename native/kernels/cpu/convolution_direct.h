@@ -10,9 +10,9 @@
 
 namespace ondol::kernel::ONDOL_LEVEL {
 
-/// The source of a gather with its padding around it, and how one reads it: what row k of the panel (channel of the
-/// group, tap) holds for a vector of points that begins at p of an image and group is at
-/// `of(image, group) + at(p) + offset(k)`, so that no panel need be packed.
+/// The source of a gather with its padding around it, and how one reads it: what row k of the panel of a group holds
+/// for a vector of points that begins at p of an image and group is at `of(image, group) + at(p) + offset(k)`, so that
+/// no panel need be packed.
 template <class T>
 class PaddedSource {
  public:
@@ -21,8 +21,11 @@ class PaddedSource {
         group_channels_(gather.channels / groups),
         images_(gather.batch * gather.channels * frame_.size()),
         offsets_(group_channels_ * gather.taps) {
-    for (int64_t k = 0; k < group_channels_ * gather.taps; k++)
-      offsets_.get()[k] = k / gather.taps * frame_.size() + frame_.tap(k % gather.taps);
+    for (int64_t channel = 0; channel < group_channels_; channel++)
+      for (int64_t tap = 0; tap < gather.taps; tap++) {
+        const int64_t k = channel * gather.channel_step + tap * gather.tap_step;
+        offsets_.get()[k] = channel * frame_.size() + frame_.tap(tap);
+      }
     parallel_for(gather.batch * gather.channels, grain_for(32768, frame_.size()), [&](int64_t begin, int64_t end) {
       for (int64_t plane = begin; plane < end; plane++)
         frame_.copy_in(T(0), source + plane * gather.source_size(), images_.get() + plane * frame_.size());
@@ -62,7 +65,7 @@ class DirectProduct {
 
  public:
   DirectProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
+                WeightRows<T> weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
       : gather_(gather),
         target_(target),
         source_(gather, groups, source),
@@ -145,7 +148,7 @@ class DirectProduct {
       for (int v = 0; v < vectors; v++) right[v] = load(from[v] + offsets[k]);
 #pragma GCC unroll 8
       for (int r = 0; r < rows; r++) {
-        const Vec<T> left = broadcast(a[r * depth_ + k]);
+        const Vec<T> left = broadcast(a[r * weight_.apart + k]);
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
       }
@@ -155,7 +158,7 @@ class DirectProduct {
   template <int rows, int vectors>
   void tile(int64_t image, int64_t group, int64_t row, const T* const* from, const Point* points) const {
     const int64_t channel = group * rows_ + row, *offsets = source_.offsets();
-    const T* a = weight_ + channel * depth_;
+    const T* a = weight_.of(channel);
     Vec<T> sum[rows][vectors];
     multiply<rows, vectors>(a, from, offsets, smaller_of(longest_chain, depth_), sum);
     for (int64_t k = longest_chain; k < depth_; k += longest_chain) {
@@ -201,7 +204,8 @@ class DirectProduct {
   const PatchGather& gather_;
   ProductTarget target_;
   PaddedSource<T> source_;
-  const T *weight_, *bias_;
+  WeightRows<T> weight_;
+  const T* bias_;
   T* to_;
   const ConvolutionEpilogue<T>* epilogue_;
   int64_t groups_, rows_, depth_, row_vectors_;
@@ -209,7 +213,7 @@ class DirectProduct {
 
 /// The product of a gathered source with a weight, whichever way is faster.
 template <class T>
-void gathered_product(PatchGather gather, ProductTarget target, int64_t groups, const T* source, const T* weight,
+void gathered_product(PatchGather gather, ProductTarget target, int64_t groups, const T* source, WeightRows<T> weight,
                       const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
   const auto run = [&] { GatheredProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run(); };
   if (reads_directly<T>(gather, target.channels / groups))

@@ -15,7 +15,8 @@ void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, cons
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
-  gathered_product(gather, target, s.groups, x, w, bias, y, epilogue);
+  const WeightRows<T> weight = {w, s.channels_in / s.groups * gather.taps};
+  gathered_product(gather, target, s.groups, x, weight, bias, y, epilogue);
 }
 
 template void convolution_forward(const ConvolutionShape&, const float*, const float*, const float*, float*,

@@ -23,6 +23,8 @@ struct PatchGather {
   int64_t source[3], points[3], step[3];
   int64_t taps;
   const int64_t* offsets;  // [taps, 3]
+  /// The panel's row of a channel of the group and a tap is channel * channel_step + tap * tap_step.
+  int64_t channel_step = 0, tap_step = 0;
 
   int64_t source_size() const { return source[0] * source[1] * source[2]; }
   int64_t point_count() const { return points[0] * points[1] * points[2]; }
@@ -129,26 +131,36 @@ inline void copy_points(const PatchGather& gather, const T* plane, T* to) {
       copy_strided(to, plane + (z * step[0] * source[1] + y * step[1]) * source[2], points[2], step[2]);
 }
 
-/// Rows [begin, end) of the panel of some runs: row (channel, tap) = channel * taps + tap holds what that tap reads of
-/// that channel, channels counted from first_channel; rows are `stride` apart. Columns from `columns` up to a whole
-/// vector are zeros.
+/// Rows [begin, end) of a panel, as far as channels [first, last) of the group have them, whose channels begin with
+/// `group`.
+struct PanelPart {
+  int64_t group, first, last, begin, end;
+};
+
+/// A part of the panel of some runs: row (channel, tap) holds what that tap reads of that channel. Row part.begin is at
+/// `panel`, rows are `stride` apart. Columns from `columns` up to a whole vector are zeros.
 template <class T>
-void pack_panel(const PatchGather& gather, const PointRuns& runs, int64_t columns, int64_t first_channel, int64_t begin,
-                int64_t end, const T* source, T* panel, int64_t stride) {
+void pack_panel(const PatchGather& gather, const PointRuns& runs, int64_t columns, const PanelPart& part,
+                const T* source, T* panel, int64_t stride) {
   const int64_t plane = gather.source_size(), total = gather.batch * gather.channels * plane, taps = gather.taps;
   PatchSegment segments[768 / sizeof(float)];
   for (int64_t tap = 0; tap < taps; tap++) {
-    const int64_t first = begin > tap ? (begin - tap + taps - 1) / taps : 0;
-    const int64_t last = end > tap ? (end - tap + taps - 1) / taps : 0;
+    const int64_t row_of_tap = tap * gather.tap_step;
+    const auto channel_from = [&](int64_t row) {  // the first one whose row of this tap is not before `row`
+      const int64_t past = row - row_of_tap;
+      const int64_t channel = past > 0 ? (past + gather.channel_step - 1) / gather.channel_step : 0;
+      return channel < part.first ? part.first : channel < part.last ? channel : part.last;
+    };
+    const int64_t first = channel_from(part.begin), last = channel_from(part.end);
     if (first >= last) continue;
     for (int64_t i = 0; i < runs.count; i++)
       segments[i] = resolve_segment(gather, runs.run[i], gather.offsets + 3 * tap);
     for (int64_t channel = first; channel < last; channel++) {
-      T* row = panel + (channel * taps + tap - begin) * stride;
+      T* row = panel + (channel * gather.channel_step + row_of_tap - part.begin) * stride;
       for (int64_t i = 0; i < runs.count; i++) {
         // PointRuns are written from left to right, so what one writes past its end is overwritten by the next.
         const PatchSegment& segment = segments[i];
-        const int64_t from = segment.from + (first_channel + channel) * plane, n = segment.last - segment.first;
+        const int64_t from = segment.from + (part.group + channel) * plane, n = segment.last - segment.first;
         fill_zeros(row, segment.column, segment.first);
         if (gather.step[2] == 1) {
           copy_run(row + segment.first, source + from, n, n > 0 ? total - from : 0);

@@ -59,9 +59,9 @@ inline bool is_depthwise(const ConvolutionShape& s) { return s.groups > 1 && s.c
 
 inline int64_t volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
 
-/// The reading of x by the output points.
+/// The reading of x by the output points, in the order of the weight: channel by channel.
 inline PatchGather input_gather(const ConvolutionShape& s, int64_t* offsets) {
-  PatchGather gather = {s.batch, s.channels_in, {}, {}, {}, volume(s.kernel), offsets};
+  PatchGather gather = {s.batch, s.channels_in, {}, {}, {}, volume(s.kernel), offsets, volume(s.kernel), 1};
   for (int axis = 0; axis < 3; axis++) {
     gather.source[axis] = s.input[axis], gather.points[axis] = s.output[axis], gather.step[axis] = s.stride[axis];
   }
@@ -79,6 +79,7 @@ inline PatchGather input_gather(const ConvolutionShape& s, int64_t* offsets) {
 
 /// The taps that contribute to the input points of one residue class modulo the stride: input = point * stride +
 /// residue on each axis. Such a tap k reads gy at (input + padding - k * dilation) / stride, which is point + offset.
+/// The reading is tap by tap.
 struct ResidueClass {
   PatchGather gather;
   int64_t residue[3];
@@ -87,7 +88,7 @@ struct ResidueClass {
 
   ResidueClass(const ConvolutionShape& s, int64_t d, int64_t h, int64_t w)
       : residue{d, h, w}, offsets(3 * volume(s.kernel)), tap(volume(s.kernel)) {
-    gather = {s.batch, s.channels_out, {}, {}, {1, 1, 1}, 0, offsets.get()};
+    gather = {s.batch, s.channels_out, {}, {}, {1, 1, 1}, 0, offsets.get(), 1, s.channels_out / s.groups};
     for (int axis = 0; axis < 3; axis++) {
       gather.source[axis] = s.output[axis];
       gather.points[axis] =

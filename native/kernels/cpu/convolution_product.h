@@ -30,6 +30,15 @@ struct ProductTarget {
   }
 };
 
+/// The left operand of a gathered product: the row of each target channel, which lie `apart`, along the panel's rows.
+template <class T>
+struct WeightRows {
+  const T* data;
+  int64_t apart;
+
+  const T* of(int64_t channel) const { return data + channel * apart; }
+};
+
 /// So many points of an image are worth tiles of their own, if these need no packing.
 template <class T>
 inline constexpr int64_t least_in_place = 512 / sizeof(T);
@@ -41,7 +50,7 @@ template <class T>
 class GatheredProduct {
  public:
   GatheredProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
-                  const T* weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
+                  WeightRows<T> weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
       : gather_(gather), target_(target), source_(source), weight_(weight), bias_(bias), to_(to), epilogue_(epilogue) {
     rows_ = target.channels / groups;
     group_channels_ = gather.channels / groups;
@@ -109,8 +118,10 @@ class GatheredProduct {
       split_into_runs(gather_.points, tile.span * span_ + tile.begin, tile.columns, tile.runs);
   }
 
-  void pack(const Tile& tile, int64_t begin, int64_t end, T* panel, int64_t stride) const {
-    pack_panel(gather_, tile.runs, tile.columns, tile.group * group_channels_, begin, end, source_, panel, stride);
+  /// Rows [begin, end) of the panel, as far as channels [first, last) of the group have them.
+  void pack(const Tile& tile, int64_t first, int64_t last, int64_t begin, int64_t end, T* panel, int64_t stride) const {
+    pack_panel(gather_, tile.runs, tile.columns, {tile.group * group_channels_, first, last, begin, end}, source_,
+               panel, stride);
   }
 
   /// Rows of the image from channel k of the group on, in place.
@@ -128,7 +139,7 @@ class GatheredProduct {
       for (int64_t item = begin; item < end; item++) {
         find(item, tile);
         multiply(tile, 0, rows_, result.get(), [&](int64_t k, int64_t depth) {
-          if (!tile.unpacked) pack(tile, k, k + depth, panel.get(), panel_stride<T>);
+          if (!tile.unpacked) pack(tile, 0, group_channels_, k, k + depth, panel.get(), panel_stride<T>);
           return PanelRows{panel.get(), panel_stride<T>};
         });
       }
@@ -143,8 +154,8 @@ class GatheredProduct {
     for (int64_t item = 0; item < spans_ * tiles_ * groups_; item++) {
       find(item, tile);
       if (!tile.unpacked)
-        parallel_for(depth_, grain_for(1 << 14, tile_),
-                     [&](int64_t begin, int64_t end) { pack(tile, begin, end, panel.get() + begin * stride, stride); });
+        parallel_for(group_channels_, grain_for(1 << 14, gather_.taps, tile_),
+                     [&](int64_t begin, int64_t end) { pack(tile, begin, end, 0, depth_, panel.get(), stride); });
       const int64_t work = part_rows_ * tile_ * (depth_ + 1);
       parallel_for(row_parts_, work ? (int64_t{1} << 16) / work + 1 : 1, [&](int64_t begin, int64_t end) {
         Scratch<T> result(part_rows_ * panel_columns<T>);
@@ -161,7 +172,7 @@ class GatheredProduct {
     const int64_t target_channel = tile.group * rows_ + first;
     const int64_t c_stride = tile.in_place ? target_.plane() : panel_columns<T>;
     T* c = tile.in_place ? to_ + (tile.span * target_.channels + target_channel) * c_stride + tile.begin : result;
-    const T* a = weight_ + target_channel * depth_;
+    const T* a = weight_.of(target_channel);
     const T* bias = bias_ ? bias_ + target_channel : nullptr;
     // One point more than whole vectors (7 x 7 points) is not worth a vector of its own.
     const bool one_more = tile.columns > lanes<T> && tile.columns % lanes<T> == 1;
@@ -171,7 +182,7 @@ class GatheredProduct {
       const int64_t depth = k + block_depth_ < depth_ ? block_depth_ : depth_ - k;
       PanelRows b = panel(k, depth);
       if (tile.unpacked) b = plane_rows(tile, k);
-      product(rows, vectors, depth, a + k, depth_, 1, b.data, b.stride, bias, k > 0, c, c_stride);
+      product(rows, vectors, depth, a + k, weight_.apart, 1, b.data, b.stride, bias, k > 0, c, c_stride);
       if (one_more) {
         const int64_t column = tile.columns - 1;
         product_with_column(rows, depth, a + k, b.data + column, b.stride, bias, k > 0, c + column, c_stride);
@@ -192,11 +203,11 @@ class GatheredProduct {
     for (int64_t first = 0; first < rows; first += dot_rows) {
       const int64_t count = first + dot_rows < rows ? dot_rows : rows - first;
       fill_zeros(sums, 0, count * lanes<T>);
-      dot_product(count, 1, whole / lanes<T>, a + first * depth_, depth_, static_cast<const T*>(column), 0, sums,
-                  lanes<T>);
+      dot_product(count, 1, whole / lanes<T>, a + first * weight_.apart, weight_.apart, static_cast<const T*>(column),
+                  0, sums, lanes<T>);
       for (int64_t r = 0; r < count; r++) {
         T sum = sum_of(sums + r * lanes<T>, lanes<T>);
-        for (int64_t k = whole; k < depth; k++) sum += a[(first + r) * depth_ + k] * column[k];
+        for (int64_t k = whole; k < depth; k++) sum += a[(first + r) * weight_.apart + k] * column[k];
         T& result = c[(first + r) * c_stride];
         result = (accumulate ? result : bias ? bias[first + r] : T(0)) + sum;
       }
@@ -247,7 +258,9 @@ class GatheredProduct {
 
   const PatchGather& gather_;
   const ProductTarget& target_;
-  const T *source_, *weight_, *bias_;
+  const T* source_;
+  const WeightRows<T> weight_;
+  const T* bias_;
   T* to_;
   const ConvolutionEpilogue<T>* epilogue_;
   int64_t groups_, group_channels_, rows_, depth_, block_depth_;
