@@ -93,8 +93,14 @@ class LeftBlock {
         packed_(in_place_ ? 0 : ceil_div(most_rows, tile_rows) * tile_rows * block_depth(p.k)) {}
 
   void load(int64_t first, int64_t rows, int64_t k, int64_t depth) {
-    first_ = first, k_ = k, depth_ = depth;
+    first_ = first, rows_ = rows, k_ = k, depth_ = depth;
     if (!in_place_) pack_rows<tile_rows>(a_.data + first + k * a_.column, a_.column, rows, depth, packed_.get());
+  }
+  /// The rows of the tile that begins at row r. A last tile of a row or two, in which the multipliers would wait for
+  /// their own results, shares the rows of the one before it where these are in place.
+  int64_t tile_height(int64_t r) const {
+    const int64_t rest = first_ + rows_ - r;
+    return in_place_ && rest > tile_rows && rest < 2 * tile_rows ? (rest + 1) / 2 : smaller_of(tile_rows, rest);
   }
   /// Where the tile that begins at row r of the operand is, from row to row and along the depth.
   MatrixView tile(int64_t r) const {
@@ -104,7 +110,7 @@ class LeftBlock {
 
  private:
   MatrixView a_;
-  int64_t first_ = 0, k_ = 0, depth_ = 0;
+  int64_t first_ = 0, rows_ = 0, k_ = 0, depth_ = 0;
   bool in_place_;
   Scratch<float> packed_;
 };
@@ -168,8 +174,8 @@ void multiply_sliver(const MatrixProduct& p, int64_t first_row, int64_t last_row
   const bool whole = columns == vectors * lanes<float>, adds = p.accumulate || !begins;
   const bool is_far = p.m * p.n >= far_results;
   alignas(64) float edge[tile_rows * sliver];
-  for (int64_t row = first_row; row < last_row; row += tile_rows) {
-    const int64_t rows = smaller_of(tile_rows, last_row - row);
+  for (int64_t row = first_row, rows; row < last_row; row += rows) {
+    rows = left.tile_height(row);
     const MatrixView a = left.tile(row);
     float* c = p.c + row * p.c_row + column;
     if (is_far)
