@@ -20,6 +20,7 @@ constexpr int L = lanes<float>;
 constexpr int64_t channel_unit = 16;                  // of which the numbers of channels are multiples
 constexpr int64_t block_elements = 1 << 17;           // of a transformed piece
 constexpr int64_t kernel_columns = tile_vectors * L;  // channels out of a piece of the kernel
+constexpr int64_t least_tiles = 32;                   // of a piece of the input
 
 /// y [batch, kernel.out, height, width] = images [batch, kernel.in, tiling...] * kernel + bias.
 struct Convolution {
@@ -33,7 +34,8 @@ struct Convolution {
 
 /// How many strips make a piece: enough rows for the products, few enough for the cache, and as much for each thread.
 int64_t strips_of_piece(const Tiling& t, int64_t channels) {
-  const int64_t threads = num_threads(), fitting = block_elements / 16 / channels, tiles = fitting > 32 ? fitting : 32;
+  const int64_t threads = num_threads(), fitting = block_elements / 16 / channels;
+  const int64_t tiles = fitting > least_tiles ? fitting : least_tiles;
   const int64_t most = tiles > t.columns ? tiles / t.columns : 1;
   const int64_t pieces = ceil_div(ceil_div(t.strips(), most), threads) * threads;
   return ceil_div(t.strips(), pieces);
@@ -128,9 +130,19 @@ void convolve_by_channels(const Convolution& job) {
   });
 }
 
-void convolve(const Convolution& job) {
+/// Whether pieces of the kernel serve better: if it is the larger and the results for a piece stay in the cache. Twice
+/// as many may be for a kernel that would itself leave the cache between its transform and its use, if all of the input
+/// is then not read more often than the kernel would be otherwise.
+bool is_cut_by_channels(const Convolution& job) {
+  constexpr int64_t far_kernel = 1 << 20;
+  const KernelView& k = job.kernel;
   const int64_t tiles = job.tiling.tiles();
-  if (tiles < job.kernel.out && tiles * kernel_columns * winograd_points <= block_elements)
+  const bool is_far = k.in * k.out * winograd_points > far_kernel && kernel_columns >= least_tiles;
+  return tiles < k.out && tiles * kernel_columns * winograd_points <= (is_far ? 2 : 1) * block_elements;
+}
+
+void convolve(const Convolution& job) {
+  if (is_cut_by_channels(job))
     convolve_by_channels(job);
   else
     convolve_by_strips(job);
