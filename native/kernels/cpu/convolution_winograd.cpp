@@ -32,10 +32,12 @@ struct Convolution {
   const ConvolutionEpilogue<float>* epilogue;
 };
 
-/// How many strips make a piece: enough rows for the products, few enough for the cache, and as much for each thread.
-int64_t strips_of_piece(const Tiling& t, int64_t channels) {
-  const int64_t threads = num_threads(), fitting = block_elements / 16 / channels;
-  const int64_t tiles = fitting > least_tiles ? fitting : least_tiles;
+/// How many strips make a piece: enough rows for the products and for the kernel to be worth reading, which for 512
+/// channels takes as long as for 64 tiles' input and results; few enough for the cache, and as much for each thread.
+int64_t strips_of_piece(const Tiling& t, const KernelView& k) {
+  const int64_t threads = num_threads(), fitting = block_elements / 16 / (k.in > k.out ? k.in : k.out);
+  const int64_t wanted = k.in * k.out / (4 * (k.in + k.out));
+  const int64_t enough = wanted > least_tiles ? wanted : least_tiles, tiles = fitting > enough ? fitting : enough;
   const int64_t most = tiles > t.columns ? tiles / t.columns : 1;
   const int64_t pieces = ceil_div(ceil_div(t.strips(), most), threads) * threads;
   return ceil_div(t.strips(), pieces);
@@ -54,7 +56,7 @@ void convolve_by_strips(const Convolution& job) {
       transform_kernels(k, 0, k.in, out, taps.get(), point,
                         [&](int64_t in) { return kernel.get() + packed_product_offset(k.in, k.out, in, out); });
   });
-  const int64_t together = strips_of_piece(t, k.in > k.out ? k.in : k.out);
+  const int64_t together = strips_of_piece(t, k);
   parallel_for(ceil_div(t.strips(), together), 1, [&](int64_t begin, int64_t end) {
     const int64_t most_tiles = together * t.columns;
     const StripRows rows(t);
