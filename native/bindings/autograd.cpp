@@ -53,8 +53,41 @@ std::vector<Tensor> to_tensors(nb::handle sequence, const char* what) {
   return tensors;
 }
 
+/// Where a pass begins or ends: at a tensor, or at an edge of the graph alone.
+struct Place {
+  Tensor tensor;
+  Edge edge;
+
+  bool defined() const { return tensor.defined() || edge.node; }
+  bool requires_grad() const { return tensor.defined() ? tensor.requires_grad() : bool(edge.node); }
+  const Dims& sizes() const { return tensor.defined() ? tensor.sizes() : edge.node->outputs[edge.input].sizes; }
+  Dtype dtype() const { return tensor.defined() ? tensor.dtype() : edge.node->outputs[edge.input].dtype; }
+};
+
+/// A Tensor, None, or a GradientEdge: a tuple of a node, the number of its output and what keeps it alive.
+Place to_place(nb::handle item, const char* what) {
+  if (item.is_none()) return {};
+  if (is_tensor(item.ptr())) return {unwrap(item.ptr()), {}};
+  if (!PyTuple_Check(item.ptr()) || PyTuple_GET_SIZE(item.ptr()) != 3)
+    type_error(what, " must be Tensors, not ", Py_TYPE(item.ptr())->tp_name);
+  const nb::tuple edge = nb::borrow<nb::tuple>(item);
+  Node* node = unwrap_node(nb::object(edge[0]).ptr());
+  int64_t output = 0;
+  if (!nb::try_cast(nb::object(edge[1]), output, false))
+    type_error("GradientEdge: the number of an output must be an int of at most 64 bits");
+  if (output < 0 || output >= static_cast<int64_t>(node->outputs.size()))
+    index_error("GradientEdge: node ", node->name(), " has ", node->outputs.size(), " outputs, and no number ", output);
+  return {{}, {Ref<Node>(node), static_cast<uint32_t>(output)}};
+}
+std::vector<Place> to_places(nb::handle sequence, const char* what) {
+  std::vector<Place> places;
+  for (nb::handle item : nb::borrow<nb::sequence>(sequence)) places.push_back(to_place(item, what));
+  return places;
+}
+Edge edge_of(const Place& place) { return place.tensor.defined() ? gradient_edge(place.tensor) : place.edge; }
+
 /// The gradient to start from: the given one, or 1 for a scalar.
-Tensor starting_gradient(const Tensor& root, const Tensor& given) {
+Tensor starting_gradient(const Place& root, const Tensor& given) {
   if (!root.requires_grad())
     runtime_error(
         "element 0 of tensors does not require grad and does not have a grad_fn: nothing it was "
@@ -70,17 +103,18 @@ Tensor starting_gradient(const Tensor& root, const Tensor& given) {
           name(given.dtype()), " and output has ", name(root.dtype()), ".");
     return given;
   }
-  if (root.numel() != 1)
+  if (count_elements(root.sizes()) != 1)
     runtime_error("grad can be implicitly created only for scalar outputs; this one has shape ", root.sizes(),
                   ": reduce it first (.sum(), .mean()) or pass gradient=");
   if (!is_floating(root.dtype()))
     runtime_error("grad can be implicitly created only for real scalar outputs but got torch.", name(root.dtype()));
-  return ones_like(root);
+  return root.tensor.defined() ? ones_like(root.tensor) : ones(root.sizes(), root.dtype());
 }
 
 nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain_graph, bool create_graph,
                nb::handle inputs_object, bool allow_unused, bool accumulate) {
-  std::vector<Tensor> roots = to_tensors(roots_object, "tensors"), given = to_tensors(gradients_object, "grad_tensors");
+  std::vector<Place> roots = to_places(roots_object, "tensors"), inputs;
+  std::vector<Tensor> given = to_tensors(gradients_object, "grad_tensors");
   if (roots.size() != given.size()) runtime_error("got ", roots.size(), " tensors and ", given.size(), " gradients");
   std::vector<Edge> edges, targets;
   std::vector<Tensor> gradients;
@@ -88,17 +122,16 @@ nb::object run(nb::handle roots_object, nb::handle gradients_object, bool retain
     if (!roots[i].defined()) type_error("tensors must be Tensors, not NoneType");
     NoGrad silent;
     gradients.push_back(starting_gradient(roots[i], given[i]));
-    edges.push_back(gradient_edge(roots[i]));
+    edges.push_back(edge_of(roots[i]));
   }
-  std::vector<Tensor> inputs;
   if (!inputs_object.is_none()) {
-    inputs = to_tensors(inputs_object, "inputs");
+    inputs = to_places(inputs_object, "inputs");
     if (inputs.empty()) runtime_error("`inputs` argument to `grad()` cannot be empty.");
-    for (const Tensor& input : inputs) {
+    for (const Place& input : inputs) {
       if (!input.defined() || !input.requires_grad())
         runtime_error("One of the differentiated Tensors does not require grad");
-      if (accumulate) retain_grad(input);  // also the gradient of a non-leaf lands in its .grad
-      targets.push_back(gradient_edge(input));
+      if (accumulate && input.tensor.defined()) retain_grad(input.tensor);  // that of a non-leaf lands in its .grad too
+      targets.push_back(edge_of(input));
     }
   }
   BackwardOptions options;

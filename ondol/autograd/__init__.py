@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ondol.autograd import functional as functional
     from ondol.autograd import graph as graph
     from ondol.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+    from ondol.autograd.graph import GradientEdge
 
 __all__ = [
     "Function",
@@ -53,7 +54,8 @@ def __getattr__(name: str) -> Any:
 
 
 def _as_tuple(value: Any) -> tuple:
-    return (value,) if isinstance(value, Tensor) else tuple(value)
+    is_one = isinstance(value, Tensor) or (isinstance(value, tuple) and hasattr(value, "ownership_token"))
+    return (value,) if is_one else tuple(value)
 
 
 def _gradients(outputs: tuple, gradients: Any, name: str) -> tuple:
@@ -66,21 +68,22 @@ def _gradients(outputs: tuple, gradients: Any, name: str) -> tuple:
 
 
 def backward(
-    tensors: Tensor | Sequence[Tensor],
+    tensors: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     grad_variables: Any = None,
-    inputs: Tensor | Sequence[Tensor] | None = None,
+    inputs: Tensor | GradientEdge | Sequence[Tensor | GradientEdge] | None = None,
 ) -> None:
     """Adds the gradients of `tensors` to the `.grad` of the leaves they were made from.
 
     Args:
-        tensors: what to differentiate; each a scalar, unless it has an entry in `grad_tensors`.
+        tensors: what to differentiate, as tensors or as edges (`graph.get_gradient_edge`); each a scalar, unless it has
+            an entry in `grad_tensors`.
         grad_tensors: for each of them the gradient that arrives there, of the same shape.
         retain_graph: keep what the graph saved, for another call; by default as `create_graph`.
         create_graph: record the backward pass too, so that the gradients can be differentiated.
-        inputs: accumulate into these leaves only.
+        inputs: accumulate into these leaves only; also edges.
 
     Raises:
         RuntimeError: a tensor is not a scalar and has no gradient, requires no grad, or its graph was freed already.
@@ -100,8 +103,8 @@ def backward(
 
 
 def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
+    outputs: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
+    inputs: Tensor | GradientEdge | Sequence[Tensor | GradientEdge],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
@@ -114,7 +117,7 @@ def grad(
 
     Args:
         outputs, grad_outputs: as `tensors` and `grad_tensors` of `backward`.
-        inputs: the tensors to differentiate by; leaves or not.
+        inputs: the tensors, or edges, to differentiate by; leaves or not.
         only_inputs: deprecated; gradients of other leaves are never accumulated.
         allow_unused: an input that was not used gets None instead of an error.
         is_grads_batched: each of `grad_outputs` is a batch of gradients along its first dimension; so are the results.
@@ -140,6 +143,8 @@ def grad(
         return _batched_grad(roots, targets, gradients, keep, create_graph, unused)
     results = _native.run_backward(roots, gradients, keep, create_graph, targets, unused, False)
     if materialize_grads:
+        if any(result is None and not isinstance(target, Tensor) for result, target in zip(results, targets)):
+            raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
         results = tuple(
             target.new_zeros(target.shape) if result is None else result for result, target in zip(results, targets)
         )

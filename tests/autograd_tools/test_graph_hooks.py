@@ -66,6 +66,44 @@ def test_a_gradient_edge_names_the_node_of_its_tensor():
         graph.get_gradient_edge(ondol.ones(1))
 
 
+def test_edges_in_the_place_of_tensors():
+    x = leaf(1.0, 2.0, 3.0)
+    y = x * x
+    z = y.sum()
+    edge, end = graph.get_gradient_edge(y), graph.get_gradient_edge(z)
+    assert ondol.autograd.grad(z, edge, retain_graph=True)[0].tolist() == [1, 1, 1]
+    by_x, by_y = ondol.autograd.grad(end, [x, edge], retain_graph=True)
+    assert by_x.tolist() == [2, 4, 6] and by_y.tolist() == [1, 1, 1]
+    ondol.autograd.backward(edge, ondol.tensor([1.0, 0.0, 2.0]), retain_graph=True)
+    assert x.grad.tolist() == [2, 0, 12]
+    ondol.autograd.backward(end, inputs=[graph.get_gradient_edge(x)], retain_graph=True)
+    assert x.grad.tolist() == [4, 4, 18]
+    ondol.autograd.backward(z, inputs=edge, retain_graph=True)
+    assert x.grad.tolist() == [4, 4, 18] and y.grad is None
+
+
+def test_edges_that_lead_nowhere_are_refused():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    z, edge, other = y.sum(), graph.get_gradient_edge(y), leaf(1.0).sum()
+    with pytest.raises(RuntimeError, match="only for scalar outputs"):
+        ondol.autograd.backward(edge)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        ondol.autograd.grad(other, edge)
+    assert ondol.autograd.grad(other, edge, allow_unused=True) == (None,)
+    with pytest.raises(RuntimeError, match="materialize_grads cannot be used"):
+        ondol.autograd.grad(other, edge, materialize_grads=True)
+    for output in (1, -1):
+        with pytest.raises(IndexError, match="has 1 outputs"):
+            ondol.autograd.grad(z, graph.GradientEdge(y.grad_fn, output))
+    for node, output in ((None, 0), ("node", 0), (y.grad_fn, "0"), (y.grad_fn, 2**70)):
+        with pytest.raises(TypeError):
+            ondol.autograd.grad(z, graph.GradientEdge(node, output))
+    with pytest.raises(TypeError, match="must be Tensors"):
+        ondol.autograd.grad(z, [(y.grad_fn, 0)])
+    assert ondol.autograd.grad(z, x)[0].tolist() == [2, 2]
+
+
 def test_anomaly_mode_finds_the_operation_that_brings_forth_nan():
     a = leaf(-1.0)
     with warnings.catch_warnings():
