@@ -79,6 +79,13 @@ class Pass {
     return note.pass == id_ && (note.needed || captures_.count(node));
   }
 
+  bool alone_sees_gradient(Node* node) {
+    const Node::Notes& note = notes(node);
+    const bool one_edge = note.pass == id_ && note.needed && note.waiting == 1 && note.incoming.empty();
+    const bool watched = !node->hooks.empty() || !node->tensor_hooks().empty() || !node->retained.empty();
+    return one_edge && !watched && !captures_.count(node) && !GradMode::enabled() && !AnomalyMode::enabled;
+  }
+
   static inline thread_local Pass* running = nullptr;
 
  private:
@@ -273,6 +280,7 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
 
 int64_t current_pass() { return Pass::running ? static_cast<int64_t>(Pass::running->id()) : -1; }
 bool will_run(Node& node) { return Pass::running && Pass::running->will_run(&node); }
+bool alone_sees_gradient(Node& node) { return Pass::running && Pass::running->alone_sees_gradient(&node); }
 
 Tensor fit_gradient(const Tensor& gradient, const Dims& sizes, Dtype dtype, const char*) {
   Tensor fitted = gradient;

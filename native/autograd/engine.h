@@ -22,6 +22,10 @@ std::vector<Tensor> run_backward(const std::vector<Edge>& roots, std::vector<Ten
 /// its gradient).
 int64_t current_pass();
 bool will_run(Node& node);
+/// Whether a node of the running pass, which none has reached yet, will get its gradient along one edge and be the only
+/// one to see it: no hook, no capture, no graph of the pass, no search for NaN. Then what is handed to it along that
+/// edge may be something that stands for the gradient.
+bool alone_sees_gradient(Node& node);
 
 /// `gradient` summed over the dimensions that broadcasting added, and cast: what a tensor of that shape and dtype
 /// accumulates.

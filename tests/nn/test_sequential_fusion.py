@@ -301,6 +301,60 @@ class TestRecordedPool:
         assert chain[0].weight.grad is None and chain[0].bias.grad is not None
         assert not chain.requires_grad_(False)(x).requires_grad and self.fused.call_count == 2
 
+    def test_gradients_between_that_are_looked_at(self) -> None:
+        """Without a look the pool's gradient is never spread over the image; with one it is what it should be."""
+        chain, x = self.chain(), images(2, 32, 11, 14).requires_grad_()
+        inputs, results = [x, *chain.parameters()], []
+        expected = separately(chain, x)
+        seen: list[ondol.Tensor] = []
+        for y in (chain(x), expected, chain(x)):
+            if len(results) < 2:
+                relu = y.grad_fn.next_functions[0][0]
+                convolution = relu.next_functions[0][0]
+                relu.register_prehook(lambda incoming: seen.append(incoming[0].clone()))
+                convolution.register_hook(lambda outgoing, incoming: seen.append(incoming[0].clone()))
+            results.append(ondol.autograd.grad(y.square().sum(), inputs))
+        assert seen[0].shape == (2, 48, 11, 14) and int((seen[0] != 0).sum()) == int((expected > 0).sum())
+        # The relu has its turn in the middle; where it lets nothing through, the fused gradient is 0 before it already.
+        assert same_bits(seen[1], seen[3]) and len(seen) == 4
+        for other in results[1:]:
+            assert all(map(same_bits, results[0], other))
+
+    def test_gradients_between_that_are_asked_for(self) -> None:
+        chain, x = self.chain(), images(2, 32, 10, 10).requires_grad_()
+        found = []
+        for y in (chain(x), separately(chain, x)):
+            convolution = y.grad_fn.next_functions[0][0].next_functions[0][0]
+            edge = ondol.autograd.graph.GradientEdge(convolution, 0)
+            found.append(ondol.autograd.grad(y.square().sum(), [edge, x]))
+        assert found[0][0].shape == (2, 48, 10, 10) and all(map(same_bits, *found))
+
+    def test_a_second_pass(self) -> None:
+        chain, x = self.chain(), images(2, 32, 10, 10).requires_grad_()
+        loss, inputs = chain(x).square().sum(), [x, *chain.parameters()]
+        first = ondol.autograd.grad(loss, inputs, retain_graph=True)
+        with ondol.autograd.detect_anomaly():
+            second = ondol.autograd.grad(loss, inputs, retain_graph=True)
+        assert all(map(same_bits, first, second))
+        assert all(map(same_bits, first, ondol.autograd.grad(loss, inputs)))
+        with pytest.raises(RuntimeError, match="second time"):
+            ondol.autograd.grad(loss, inputs)
+
+    def test_a_pass_that_breaks_off(self) -> None:
+        chain, x = self.chain(), images(2, 32, 10, 10).requires_grad_()
+        y = chain(x)
+        inputs = [x, *chain.parameters()]
+
+        def refuse(gradient: ondol.Tensor) -> None:
+            raise ValueError("no further")
+
+        handle = x.register_hook(refuse)
+        with pytest.raises(ValueError, match="no further"):
+            y.square().sum().backward(retain_graph=True)
+        handle.remove()
+        expected = ondol.autograd.grad(separately(chain, x).square().sum(), inputs)
+        assert all(map(same_bits, ondol.autograd.grad(y.square().sum(), inputs), expected))
+
     def test_same_bits_for_any_number_of_threads(self) -> None:
         chain, x, before, results = self.chain(), images(3, 32, 30, 29), ondol.get_num_threads(), []
         try:

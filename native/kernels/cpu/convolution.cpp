@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/division.h"
+#include "kernels/cpu/pooling_squares.h"
 #include "kernels/cpu/scratch.h"
 
 namespace ondol::kernel::ONDOL_LEVEL {
@@ -26,13 +27,21 @@ double sum_of(const T* x, int64_t n) {
 }
 
 template <class T>
-void backward_bias(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb) {
-  parallel_for(channels, grain_for(32768, batch, spatial), [&](int64_t begin, int64_t end) {
+void backward_bias(const ConvolutionShape& s, ResultGradient<T> gy, T* gb) {
+  const int64_t channels = s.channels_out, spatial = volume(s.output), height = s.output[1], width = s.output[2];
+  const int64_t squares = (height / 2) * (width / 2), all_squares = s.batch * channels * squares;
+  parallel_for(channels, grain_for(32768, s.batch, spatial), [&](int64_t begin, int64_t end) {
     Scratch<double> sums(end - begin);
+    Scratch<T> spread(gy.places ? spatial : 0);
     for (int64_t i = 0; i < end - begin; i++) sums.get()[i] = 0;
-    for (int64_t image = 0; image < batch; image++)  // in the order of memory
+    for (int64_t image = 0; image < s.batch; image++)  // in the order of memory
       for (int64_t channel = begin; channel < end; channel++) {
-        const T* plane = g + (image * channels + channel) * spatial;
+        const T* plane = gy.data + (image * channels + channel) * spatial;
+        if (gy.places) {  // with the bits of a gradient that was spread before
+          const int64_t at = (image * channels + channel) * squares;
+          spread_squares(gy.data + at, gy.places + at, all_squares - at, height, width, spread.get());
+          plane = spread.get();
+        }
         double& sum = sums.get()[channel - begin];
         for (int64_t i = 0; i < spatial; i += chain) sum += sum_of(plane + i, smaller_of(chain, spatial - i));
       }

@@ -28,6 +28,14 @@ struct ConvolutionEpilogue {
 };
 inline constexpr uint8_t closed_square = 4;
 
+/// The gradient of a convolution's results; or, with `places`, that of the maxima of squares which an epilogue made of
+/// them, and the places it wrote. The latter only for shapes for which can_pool.
+template <class T>
+struct ResultGradient {
+  const T* data;
+  const uint8_t* places = nullptr;
+};
+
 template <class T>
 struct ConvolutionFunctions {
   /// y = x * w + bias, then the epilogue. `bias` and `epilogue` may be null.
@@ -37,12 +45,12 @@ struct ConvolutionFunctions {
   bool (*can_pool)(const ConvolutionShape&);
   /// gx = the transpose of `forward` applied to gy. With `bias` [channels_in] (null for a gradient) this is the forward
   /// of a transposed convolution, whose input is gy, whose weight is w, and whose output is gx.
-  void (*backward_input)(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
+  void (*backward_input)(const ConvolutionShape&, ResultGradient<T> gy, const T* w, const T* bias, T* gx);
   /// gw, overwritten. The gradient of a transposed convolution's weight is the same with its input as gy and its
   /// gradient as x.
-  void (*backward_weight)(const ConvolutionShape&, const T* x, const T* gy, T* gw);
-  /// gb[c] = the sum of g over batch and space, g [batch, channels, spatial] contiguous.
-  void (*backward_bias)(int64_t batch, int64_t channels, int64_t spatial, const T* g, T* gb);
+  void (*backward_weight)(const ConvolutionShape&, const T* x, ResultGradient<T> gy, T* gw);
+  /// gb[c] = the sum of gy over batch and space. Of the shape batch, channels_out and output count.
+  void (*backward_bias)(const ConvolutionShape&, ResultGradient<T> gy, T* gb);
 };
 
 struct ConvolutionKernels {

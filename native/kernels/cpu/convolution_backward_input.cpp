@@ -77,11 +77,13 @@ bool only_even_points_have_taps(const ConvolutionShape& s) {
 // The gradient of the input is, for the input points of one residue class modulo the stride, a convolution of gy with
 // stride 1 and those taps that meet the class; no product with an inserted zero is ever computed.
 template <class T>
-void convolution_backward_input(const ConvolutionShape& s, const T* gy, const T* w, const T* bias, T* gx) {
+void convolution_backward_input(const ConvolutionShape& s, ResultGradient<T> gradient, const T* w, const T* bias,
+                                T* gx) {
   if (s.batch == 0 || s.channels_in == 0 || volume(s.input) == 0) return;
-  if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, bias, gx);
   if constexpr (std::same_as<T, float>)
-    if (winograd_gains(s)) return winograd_backward_input(s, gy, w, bias, gx);
+    if (winograd_gains(s)) return winograd_backward_input(s, gradient, w, bias, gx);
+  const T* gy = gradient.data;
+  if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, bias, gx);
   const TransposedWeight<T> weight(s, w);
   const bool one_class = only_even_points_have_taps(s);
   int64_t taps_before = 0;
@@ -97,7 +99,9 @@ void convolution_backward_input(const ConvolutionShape& s, const T* gy, const T*
   });
 }
 
-template void convolution_backward_input(const ConvolutionShape&, const float*, const float*, const float*, float*);
-template void convolution_backward_input(const ConvolutionShape&, const double*, const double*, const double*, double*);
+template void convolution_backward_input(const ConvolutionShape&, ResultGradient<float>, const float*, const float*,
+                                         float*);
+template void convolution_backward_input(const ConvolutionShape&, ResultGradient<double>, const double*, const double*,
+                                         double*);
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

@@ -153,16 +153,17 @@ class WeightGradient {
 }  // namespace
 
 template <class T>
-void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T* gy, T* gw) {
+void convolution_backward_weight(const ConvolutionShape& s, const T* x, ResultGradient<T> gradient, T* gw) {
   const int64_t size = s.groups ? s.channels_out * (s.channels_in / s.groups) * volume(s.kernel) : 0;
   if (size == 0) return;
   if (s.batch == 0 || volume(s.output) == 0) {
     for (int64_t i = 0; i < size; i++) gw[i] = 0;
     return;
   }
-  if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
   if constexpr (std::same_as<T, float>)
-    if (winograd_gains(s, winograd_least_tiles_of_weight)) return winograd_backward_weight(s, x, gy, gw);
+    if (winograd_gains(s, winograd_least_tiles_of_weight)) return winograd_backward_weight(s, x, gradient, gw);
+  const T* gy = gradient.data;
+  if (is_depthwise(s)) return depthwise_backward_weight(s, x, gy, gw);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
   const bool directly = reads_directly<T>(gather, s.channels_out / s.groups);
@@ -175,7 +176,7 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, const T*
     WeightGradient<T>(s, gather, x, gy, gw).run();
 }
 
-template void convolution_backward_weight(const ConvolutionShape&, const float*, const float*, float*);
-template void convolution_backward_weight(const ConvolutionShape&, const double*, const double*, double*);
+template void convolution_backward_weight(const ConvolutionShape&, const float*, ResultGradient<float>, float*);
+template void convolution_backward_weight(const ConvolutionShape&, const double*, ResultGradient<double>, double*);
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

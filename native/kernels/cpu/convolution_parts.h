@@ -13,9 +13,9 @@ template <class T>
 void convolution_forward(const ConvolutionShape&, const T* x, const T* w, const T* bias, T* y,
                          const ConvolutionEpilogue<T>* epilogue);
 template <class T>
-void convolution_backward_input(const ConvolutionShape&, const T* gy, const T* w, const T* bias, T* gx);
+void convolution_backward_input(const ConvolutionShape&, ResultGradient<T> gy, const T* w, const T* bias, T* gx);
 template <class T>
-void convolution_backward_weight(const ConvolutionShape&, const T* x, const T* gy, T* gw);
+void convolution_backward_weight(const ConvolutionShape&, const T* x, ResultGradient<T> gy, T* gw);
 
 /// The same for one input channel per group, where there is no matrix product to speak of.
 template <class T>
@@ -32,8 +32,9 @@ inline constexpr int64_t winograd_least_tiles = 8, winograd_least_tiles_of_weigh
 bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles = winograd_least_tiles);
 void winograd_forward(const ConvolutionShape&, const float* x, const float* w, const float* bias, float* y,
                       const ConvolutionEpilogue<float>* epilogue);
-void winograd_backward_input(const ConvolutionShape&, const float* gy, const float* w, const float* bias, float* gx);
-void winograd_backward_weight(const ConvolutionShape&, const float* x, const float* gy, float* gw);
+void winograd_backward_input(const ConvolutionShape&, ResultGradient<float> gy, const float* w, const float* bias,
+                             float* gx);
+void winograd_backward_weight(const ConvolutionShape&, const float* x, ResultGradient<float> gy, float* gw);
 
 /// gw = the sum of the slices that threads made, [slices, size], in their order.
 template <class T>

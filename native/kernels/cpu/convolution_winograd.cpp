@@ -26,7 +26,8 @@ constexpr int64_t least_tiles = 32;                   // of a piece of the input
 struct Convolution {
   Tiling tiling;
   KernelView kernel;
-  const float *images, *bias;
+  Images images;
+  const float* bias;
   float* y;
   int64_t height, width;
   const ConvolutionEpilogue<float>* epilogue;
@@ -171,10 +172,11 @@ bool winograd_gains(const ConvolutionShape& s, int64_t least_tiles) {
 void winograd_forward(const ConvolutionShape& s, const float* x, const float* w, const float* bias, float* y,
                       const ConvolutionEpilogue<float>* epilogue) {
   const KernelView kernel{w, s.channels_in, s.channels_out, winograd_taps, winograd_taps * s.channels_in, false};
-  convolve({tiling_of(s), kernel, x, bias, y, s.output[1], s.output[2], epilogue});
+  convolve({tiling_of(s), kernel, {x}, bias, y, s.output[1], s.output[2], epilogue});
 }
 
-void winograd_backward_input(const ConvolutionShape& s, const float* gy, const float* w, const float* bias, float* gx) {
+void winograd_backward_input(const ConvolutionShape& s, ResultGradient<float> gy, const float* w, const float* bias,
+                             float* gx) {
   const Tiling t{s.batch, s.output[1], s.output[2], 2 - s.padding[1], tiles_along(s.input[1]), tiles_along(s.input[2])};
   const KernelView kernel{w, s.channels_out, s.channels_in, winograd_taps * s.channels_in, winograd_taps, true};
   convolve({t, kernel, gy, bias, gx, s.input[1], s.input[2], nullptr});

@@ -27,7 +27,7 @@ class TransformedTiles {
     point_ = point_distance(tiles_ * channels_);
   }
   template <int taps, auto transform>
-  void add(const Tiling& t, const float* images, int64_t first, int64_t last, const StripRows& rows) {
+  void add(const Tiling& t, Images images, int64_t first, int64_t last, const StripRows& rows) {
     transform_strips<taps, transform>(t, images, channels_, first, last, rows,
                                       {points_.get() - before_ * channels_, point_, channels_});
   }
@@ -42,7 +42,7 @@ class TransformedTiles {
 struct WeightGradient {
   Tiling inputs, outputs;
   int64_t in, out;
-  const float *x, *gy;
+  Images x, gy;
   float* gw;
 
   void transform(int64_t first, int64_t last, TransformedTiles& input, TransformedTiles& output) const {
@@ -106,9 +106,9 @@ void multiply_by_channels(const WeightGradient& job) {
 
 }  // namespace
 
-void winograd_backward_weight(const ConvolutionShape& s, const float* x, const float* gy, float* gw) {
+void winograd_backward_weight(const ConvolutionShape& s, const float* x, ResultGradient<float> gy, float* gw) {
   const Tiling t = tiling_of(s), outputs{s.batch, s.output[1], s.output[2], 0, t.rows, t.columns};
-  const WeightGradient job{t, outputs, s.channels_in, s.channels_out, x, gy, gw};
+  const WeightGradient job{t, outputs, s.channels_in, s.channels_out, {x}, gy, gw};
   if (t.tiles() < s.channels_out)
     multiply_by_channels(job);
   else

@@ -8,9 +8,10 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 
 /// Calls put(point, vector) for each of n points of as many planes as a vector has lanes, `apart` from each other; of
-/// the planes from `count` on, zeros.
-template <class T, class Put>
-inline void planes_into_lanes(const T* from, int64_t apart, int64_t count, int64_t n, Put&& put) {
+/// the planes from `count` on, zeros. load_points(from, count) is a vector of points of one plane.
+template <class T, class Element, class Load, class Put>
+inline void planes_into_lanes(const Element* from, int64_t apart, int64_t count, int64_t n, Load&& load_points,
+                              Put&& put) {
   constexpr int L = lanes<T>;
   const auto put_square = [&](int64_t at, int points, auto&& load_row) {
     Vec<T> square[L];
@@ -21,13 +22,20 @@ inline void planes_into_lanes(const T* from, int64_t apart, int64_t count, int64
   };
   if (count == L && n >= L) {
     for (int64_t at = 0; at < n; at += L)  // the last ones of some points twice
-      put_square(at + L <= n ? at : n - L, L, [](const T* row, int) { return load(row); });
+      put_square(at + L <= n ? at : n - L, L, [&](const Element* row, int) {
+        __builtin_prefetch(row + 4 * L);  // so many planes at a time the processor does not see coming
+        return load_points(row, L);
+      });
     return;
   }
   for (int64_t at = 0; at < n; at += L) {
     const int points = static_cast<int>(n - at < L ? n - at : L);
-    put_square(at, points, [&](const T* row, int j) { return j < count ? load_up_to(row, points) : Vec<T>{}; });
+    put_square(at, points, [&](const Element* row, int j) { return j < count ? load_points(row, points) : Vec<T>{}; });
   }
+}
+template <class T, class Put>
+inline void planes_into_lanes(const T* from, int64_t apart, int64_t count, int64_t n, Put&& put) {
+  planes_into_lanes<T>(from, apart, count, n, [](const T* row, int points) { return load_up_to(row, points); }, put);
 }
 
 /// n points into `count` planes, `apart` from each other.

@@ -67,31 +67,13 @@ void max_places(const PoolingShape& s, const T* x, T* y, uint8_t* places) {
 
 template <class T>
 void spread_to_places(const PoolingShape& s, const T* gy, const uint8_t* places, T* gx) {
-  using Index = IndexOf<T>;
-  constexpr int L = lanes<T>;
-  const int64_t in = plane_size(s.input), out = plane_size(s.output), columns = s.output[2], width = s.input[2];
-  parallel_for(s.planes, pooling_grain(in), [&](int64_t begin, int64_t end) {
-    for (int64_t plane = begin; plane < end; plane++)
-      for (int64_t depth = 0; depth < s.input[0]; depth++) {
-        T* to = gx + plane * in + depth * s.input[1] * width;
-        const T* end = to + s.input[1] * width;
-        const int64_t rows = depth < s.output[0] ? s.output[1] : 0;
-        for (int64_t row = 0; row < rows; row++, to += 2 * width) {
-          const int64_t at = plane * out + (depth * s.output[1] + row) * columns;
-          for (int64_t w = 0; w < columns; w += L) {
-            const int64_t count = smaller_of(L, columns - w), readable = s.planes * out - at - w;
-            const Vec<T> g = load_up_to(gy + at + w, smaller_of(readable, L)) + T(0);  // so that no -0 remains
-            const Vec<Index> place = load_places<T>(places + at + w, count, readable);
-            const auto where = [&](Index wanted) { return place == wanted ? g : Vec<T>{}; };
-            // Whole vectors are faster than parts: what goes beyond a row is overwritten by the next.
-            T *upper = to + 2 * w, *lower = upper + width;
-            store_alternating(upper, columns <= L ? end - upper : 2 * count, where(0), where(1));
-            store_alternating(lower, end - lower, where(2), where(3));
-          }
-          for (int64_t w = 2 * columns; w < width; w++) to[w] = to[width + w] = 0;
-        }
-        for (; to < end; to++) *to = 0;
-      }
+  const int64_t slices = s.input[0], in = s.input[1] * s.input[2], out = s.output[1] * s.output[2];
+  const int64_t total = s.planes * plane_size(s.output);
+  parallel_for(s.planes, pooling_grain(plane_size(s.input)), [&](int64_t begin, int64_t end) {
+    for (int64_t slice = begin * slices; slice < end * slices; slice++) {
+      const int64_t at = slice * out;
+      spread_squares(gy + at, places + at, total - at, s.input[1], s.input[2], gx + slice * in);
+    }
   });
 }
 

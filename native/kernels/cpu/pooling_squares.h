@@ -3,6 +3,7 @@
 // Maxima of squares of 2 x 2 elements, side by side. Which of the four one is, is its place: twice its row plus its
 // column.
 
+#include "kernels/cpu/division.h"
 #include "kernels/cpu/every_second.h"
 #include "kernels/cpu/pooling_parts.h"
 
@@ -64,6 +65,30 @@ inline Vec<IndexOf<T>> load_places(const uint8_t* from, int64_t count, int64_t r
     for (int64_t i = 0; i < count; i++) bytes[i] = from[i];
   }
   return __builtin_convertvector(bytes, Vec<IndexOf<T>>);
+}
+
+/// to [height, width] = zeros but for the gradients of its squares' maxima, [height / 2, width / 2], in their places.
+/// Of these, `readable` elements and places may be read.
+template <class T>
+void spread_squares(const T* maxima, const uint8_t* places, int64_t readable, int64_t height, int64_t width, T* to) {
+  using Index = IndexOf<T>;
+  constexpr int L = lanes<T>;
+  const int64_t columns = width / 2;
+  const T* end = to + height * width;
+  for (int64_t row = 0; row < height / 2; row++, to += 2 * width) {
+    for (int64_t w = 0; w < columns; w += L) {
+      const int64_t at = row * columns + w, count = smaller_of(L, columns - w), left = readable - at;
+      const Vec<T> g = load_up_to(maxima + at, smaller_of(left, L)) + T(0);  // so that no -0 remains
+      const Vec<Index> place = load_places<T>(places + at, count, left);
+      const auto where = [&](Index wanted) { return place == wanted ? g : Vec<T>{}; };
+      // Whole vectors are faster than parts: what goes beyond a row is overwritten by the next.
+      T *upper = to + 2 * w, *lower = upper + width;
+      store_alternating(upper, columns <= L ? end - upper : 2 * count, where(0), where(1));
+      store_alternating(lower, end - lower, where(2), where(3));
+    }
+    for (int64_t w = 2 * columns; w < width; w++) to[w] = to[width + w] = 0;
+  }
+  for (; to < end; to++) *to = 0;
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL

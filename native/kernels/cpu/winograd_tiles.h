@@ -27,6 +27,9 @@ struct Tiling {
 
 inline int64_t tiles_along(int64_t n) { return (n + winograd_outputs - 1) / winograd_outputs; }
 
+/// The data of a tiling: an input, or a gradient of results and then perhaps as maxima of squares with their places.
+using Images = ResultGradient<float>;
+
 /// The tiles of a convolution's results on its input.
 inline Tiling tiling_of(const ConvolutionShape& s) {
   return {s.batch, s.input[1], s.input[2], s.padding[1], tiles_along(s.output[1]), tiles_along(s.output[2])};
@@ -50,6 +53,16 @@ struct PointsOfTiles {
   lanes_into_planes(from, count, to, apart, lanes<float>);
 }
 
+/// The places of squares, as numbers, of which each vector holds those of its channels.
+[[gnu::noinline]] inline void places_into_lanes(const uint8_t* from, int64_t apart, int64_t count, WinogradVector* to) {
+  planes_into_lanes<float>(
+      from, apart, lanes<float>, count,
+      [](const uint8_t* row, int points) {
+        return reinterpret_cast<WinogradVector>(load_places<float>(row, points, points));
+      },
+      [=](int64_t i, WinogradVector v) { to[i] = v; });
+}
+
 /// Room for the work on strips one below the other. Rows of pixels follow each other as in an image, so that a whole
 /// block of rows is transposed at a time: rows alone are too short for vectors, and for processors to see coming.
 class StripRows {
@@ -57,7 +70,8 @@ class StripRows {
   explicit StripRows(const Tiling& t)
       : length_(t.columns * winograd_outputs + winograd_inputs),
         pixels_(cached_pixels > winograd_inputs * length_ ? cached_pixels : winograd_inputs * length_),
-        transformed_(winograd_inputs * length_) {}
+        transformed_(winograd_inputs * length_),
+        squares_(2 * most_squares(t)) {}
 
   /// How many strips of a tiling with as many columns have room.
   static int64_t strips(const Tiling& t) {
@@ -66,6 +80,9 @@ class StripRows {
   }
 
   WinogradVector* pixels() const { return pixels_.get(); }
+  /// The maxima of squares of pixels and their places.
+  WinogradVector* maxima() const { return squares_.get(); }
+  WinogradVector* places(const Tiling& t) const { return squares_.get() + most_squares(t); }
   /// From one transformed row to the next.
   int64_t length() const { return length_; }
   WinogradVector* transformed(int64_t row) const { return transformed_.get() + row * length_; }
@@ -73,22 +90,52 @@ class StripRows {
  private:
   static constexpr int64_t cached_pixels = 576;  // 36 KB with AVX-512: they stay in the first-level cache
 
+  /// Under the rows of pixels, of which the first and the last may be halves of squares.
+  static int64_t most_squares(const Tiling& t) {
+    const int64_t rows = cached_pixels / t.width > winograd_inputs ? cached_pixels / t.width : winograd_inputs;
+    return (rows / 2 + 1) * (t.width / 2);
+  }
+
   int64_t length_;
-  Scratch<WinogradVector> pixels_, transformed_;
+  Scratch<WinogradVector> pixels_, transformed_, squares_;
 };
 
-/// Rows [top, top + rows) of one vector of channels of an image, of which some may be outside of it, as pixels. The
-/// first `known` of them are where the last ones of `known_at` rows were.
-inline void load_pixels(const Tiling& t, const float* image, int64_t top, int64_t rows, int64_t known, int64_t known_at,
-                        WinogradVector* pixels) {
+/// Rows [first, last) of one vector of channels of plane `plane` and after, as pixels.
+inline void load_rows(const Tiling& t, Images images, int64_t plane, int64_t first, int64_t last, const StripRows& room,
+                      WinogradVector* pixels) {
+  using Places = Vec<int32_t>;
+  const int64_t width = t.width, columns = width / 2, apart = images.places ? t.height / 2 * columns : t.height * width;
+  const float* from = images.data + plane * apart;
+  if (!images.places) return channels_into_lanes(from + first * width, apart, (last - first) * width, pixels);
+  const int64_t upper = first / 2, lower = smaller_of((last + 1) / 2, t.height / 2), skipped = upper * columns;
+  const WinogradVector *maxima = room.maxima(), *places = room.places(t);
+  channels_into_lanes(from + skipped, apart, (lower - upper) * columns, room.maxima());
+  places_into_lanes(images.places + plane * apart + skipped, apart, (lower - upper) * columns, room.places(t));
+  for (int64_t row = first; row < last; row++) {
+    WinogradVector* to = pixels + (row - first) * width;
+    const int64_t at = (row / 2 - upper) * columns, used = row / 2 < t.height / 2 ? columns : 0;
+    const Places left = broadcast(static_cast<int32_t>(row % 2 * 2)), right = left + 1;
+    for (int64_t x = 0; x < used; x++) {
+      const Places place = reinterpret_cast<Places>(places[at + x]);
+      const WinogradVector value = maxima[at + x] + 0.0f;  // so that no -0 remains
+      to[2 * x] = place == left ? value : WinogradVector{};
+      to[2 * x + 1] = place == right ? value : WinogradVector{};
+    }
+    for (int64_t x = 2 * used; x < width; x++) to[x] = WinogradVector{};
+  }
+}
+
+/// Rows [top, top + rows) of one vector of channels of plane `plane` and after, of which some may be outside of it, as
+/// pixels. The first `known` of them are where the last ones of `known_at` rows were.
+inline void load_pixels(const Tiling& t, Images images, int64_t plane, int64_t top, int64_t rows, int64_t known,
+                        int64_t known_at, const StripRows& room) {
+  WinogradVector* pixels = room.pixels();
   const int64_t width = t.width, end = top + rows;
   for (int64_t i = 0; i < known * width; i++) pixels[i] = pixels[known_at * width + i];
   const auto inside = [&](int64_t y) { return y < 0 ? 0 : y > t.height ? t.height : y; };
   const int64_t first = inside(top + known), last = inside(end);
   for (int64_t i = known * width; i < (first - top) * width; i++) pixels[i] = WinogradVector{};
-  if (first < last)
-    channels_into_lanes(image + first * width, t.height * width, (last - first) * width,
-                        pixels + (first - top) * width);
+  if (first < last) load_rows(t, images, plane, first, last, room, pixels + (first - top) * width);
   for (int64_t i = (last > top + known ? last - top : known) * width; i < rows * width; i++)
     pixels[i] = WinogradVector{};
 }
@@ -114,8 +161,8 @@ void transform_strip(const Tiling& t, const WinogradVector* pixels, const StripR
 
 /// The transformed tiles of the strips [first, last), for one vector of channels.
 template <int taps, auto transform>
-void transform_channels(const Tiling& t, const float* images, int64_t channels, int64_t channel, int64_t first,
-                        int64_t last, const StripRows& rows, const PointsOfTiles<float>& to) {
+void transform_channels(const Tiling& t, Images images, int64_t channels, int64_t channel, int64_t first, int64_t last,
+                        const StripRows& rows, const PointsOfTiles<float>& to) {
   constexpr int shared = taps - winograd_outputs;  // rows under two strips
   for (int r = 0; r < winograd_inputs; r++)        // of which those beside the image stay as they are
     for (int64_t x = 0; x < rows.length(); x++) rows.transformed(r)[x] = WinogradVector{};
@@ -124,9 +171,8 @@ void transform_channels(const Tiling& t, const float* images, int64_t channels, 
     count = t.rows - row < last - strip ? t.rows - row : last - strip;
     if (count > fitting) count = fitting;
     const bool follows = strip > first && row > 0;
-    load_pixels(t, images + (strip / t.rows * channels + channel) * t.height * t.width,
-                row * winograd_outputs - t.padding, count * winograd_outputs + shared, follows ? shared : 0,
-                before * winograd_outputs, rows.pixels());
+    load_pixels(t, images, strip / t.rows * channels + channel, row * winograd_outputs - t.padding,
+                count * winograd_outputs + shared, follows ? shared : 0, before * winograd_outputs, rows);
     for (int64_t i = 0; i < count; i++)
       transform_strip<taps, transform>(t, rows.pixels() + i * winograd_outputs * t.width, rows,
                                        to.at(0, (strip + i) * t.columns), to);
@@ -136,7 +182,7 @@ void transform_channels(const Tiling& t, const float* images, int64_t channels, 
 
 /// The strips [first, last), each with all channels.
 template <int taps, auto transform>
-void transform_strips(const Tiling& t, const float* images, int64_t channels, int64_t first, int64_t last,
+void transform_strips(const Tiling& t, Images images, int64_t channels, int64_t first, int64_t last,
                       const StripRows& rows, const PointsOfTiles<float>& to) {
   for (int64_t c = 0; c < channels; c += lanes<float>)
     transform_channels<taps, transform>(t, images, channels, c, first, last, rows,
