@@ -86,15 +86,24 @@ void convolution_backward_input(const ConvolutionShape& s, ResultGradient<T> gra
   if (is_depthwise(s)) return depthwise_backward_input(s, gy, w, bias, gx);
   const TransposedWeight<T> weight(s, w);
   const bool one_class = only_even_points_have_taps(s);
+  // Classes of even and of odd columns follow one another; the former wait in a room of their own.
+  const bool pairs = s.stride[2] == 2 && s.input[2] % 2 == 0 && !one_class;
+  int64_t most_points = 1;  // of a class
+  for (int axis = 0; axis < 3; axis++) most_points *= ceil_div(s.input[axis], s.stride[axis]);
+  Scratch<T> evens(pairs ? s.batch * s.channels_in * most_points : 0);
   int64_t taps_before = 0;
   for_each_residue_class(s, [&](const ResidueClass& residue) {
     if (one_class && residue.gather.taps == 0) return;
-    const ProductTarget target = {s.channels_in,
-                                  {s.input[0], s.input[1], s.input[2]},
-                                  {s.stride[0], s.stride[1], s.stride[2]},
-                                  {residue.residue[0], residue.residue[1], residue.residue[2]},
-                                  one_class};
-    gathered_product(residue.gather, target, s.groups, gy, weight.after(taps_before), bias, gx);
+    const int64_t *points = residue.gather.points, *offset = residue.residue;
+    const bool is_even = pairs && offset[2] == 0;
+    ProductTarget<T> target = {s.channels_in,
+                               {s.input[0], s.input[1], s.input[2]},
+                               {s.stride[0], s.stride[1], s.stride[2]},
+                               {offset[0], offset[1], offset[2]},
+                               one_class,
+                               pairs ? evens.get() : nullptr};
+    if (is_even) target = {s.channels_in, {points[0], points[1], points[2]}, {1, 1, 1}, {0, 0, 0}};
+    gathered_product(residue.gather, target, s.groups, gy, weight.after(taps_before), bias, is_even ? evens.get() : gx);
     taps_before += residue.gather.taps;
   });
 }

@@ -64,7 +64,7 @@ class DirectProduct {
   static constexpr int64_t longest_chain = 256;  // terms, for the sake of their sum's last digits
 
  public:
-  DirectProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
+  DirectProduct(const PatchGather& gather, const ProductTarget<T>& target, int64_t groups, const T* source,
                 WeightRows<T> weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
       : gather_(gather),
         target_(target),
@@ -192,7 +192,11 @@ class DirectProduct {
       T* to = to_ + (image * target_.channels + channel) * apart + target_.place(p.d, p.h, p.w);
 #pragma GCC unroll 8
       for (int r = 0; r < rows; r++, to += apart) {
-        if (step == 1) {
+        if (target_.evens) {
+          const int64_t plane = image * target_.channels + channel + r, row = p.d * gather_.points[1] + p.h;
+          const T* evens = target_.evens + plane * gather_.point_count() + row * gather_.points[2] + p.w;
+          store_alternating(to - 1, 2 * left, load_up_to(evens, left), sum[r][v]);
+        } else if (step == 1) {
           store_up_to(to, sum[r][v], left);
         } else {
           for (int64_t i = 0; i < left && i < lanes<T>; i++) to[i * step] = sum[r][v][i];
@@ -202,7 +206,7 @@ class DirectProduct {
   }
 
   const PatchGather& gather_;
-  ProductTarget target_;
+  ProductTarget<T> target_;
   PaddedSource<T> source_;
   WeightRows<T> weight_;
   const T* bias_;
@@ -213,8 +217,8 @@ class DirectProduct {
 
 /// The product of a gathered source with a weight, whichever way is faster.
 template <class T>
-void gathered_product(PatchGather gather, ProductTarget target, int64_t groups, const T* source, WeightRows<T> weight,
-                      const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
+void gathered_product(PatchGather gather, ProductTarget<T> target, int64_t groups, const T* source,
+                      WeightRows<T> weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue = nullptr) {
   const auto run = [&] { GatheredProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run(); };
   if (reads_directly<T>(gather, target.channels / groups))
     return DirectProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();

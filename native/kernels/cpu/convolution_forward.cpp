@@ -14,7 +14,7 @@ void convolution_forward(const ConvolutionShape& s, const T* x, const T* w, cons
     if (winograd_gains(s)) return winograd_forward(s, x, w, bias, y, epilogue);
   Scratch<int64_t> offsets(3 * volume(s.kernel));
   const PatchGather gather = input_gather(s, offsets.get());
-  const ProductTarget target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
+  const ProductTarget<T> target = {s.channels_out, {s.output[0], s.output[1], s.output[2]}, {1, 1, 1}, {0, 0, 0}};
   const WeightRows<T> weight = {w, s.channels_in / s.groups * gather.taps};
   gathered_product(gather, target, s.groups, x, weight, bias, y, epilogue);
 }

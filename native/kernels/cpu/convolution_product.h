@@ -12,10 +12,14 @@ namespace ondol::kernel::ONDOL_LEVEL {
 
 /// Where the results of a gathered product go: point p of the grid is element p * step + offset of [batch, channels,
 /// size...].
+template <class T>
 struct ProductTarget {
   int64_t channels, size[3], step[3], offset[3];
   /// Of planes with steps of two: what lies between the points becomes the bias of the channel.
   bool fills_between = false;
+  /// Of odd elements along the rows: what stands before each of them, [batch, channels, points...], written with it, so
+  /// that lines of memory are written whole.
+  const T* evens = nullptr;
 
   int64_t plane() const { return size[0] * size[1] * size[2]; }
   /// Where in a plane the point (d, h, w) of the grid is.
@@ -49,7 +53,7 @@ inline constexpr int64_t least_in_place = 512 / sizeof(T);
 template <class T>
 class GatheredProduct {
  public:
-  GatheredProduct(const PatchGather& gather, const ProductTarget& target, int64_t groups, const T* source,
+  GatheredProduct(const PatchGather& gather, const ProductTarget<T>& target, int64_t groups, const T* source,
                   WeightRows<T> weight, const T* bias, T* to, const ConvolutionEpilogue<T>* epilogue)
       : gather_(gather), target_(target), source_(source), weight_(weight), bias_(bias), to_(to), epilogue_(epilogue) {
     rows_ = target.channels / groups;
@@ -225,7 +229,9 @@ class GatheredProduct {
         }
         const T* from = result + r * panel_columns<T> + run.column;
         const int64_t step = target_.step[2];
-        if (step == 1) {
+        if (target_.evens) {
+          interleave(target_.evens + place_of_even(run, first_channel + r), from, run.length, to_ + at - 1);
+        } else if (step == 1) {
           for (int64_t j = 0; j < run.length; j++) to_[at + j] = from[j];
         } else if (step == 2) {
           spread_to_every_second(to_ + at, from, run.length);
@@ -236,6 +242,11 @@ class GatheredProduct {
     }
   }
 
+  int64_t place_of_even(const PointRun& run, int64_t channel) const {
+    int64_t at = run.image * target_.channels + channel;
+    for (int axis = 0; axis < 3; axis++) at = at * gather_.points[axis] + run.point[axis];
+    return at;
+  }
   /// Point (h, w) becomes the upper left of a square of 2 x 2 elements.
   void scatter_and_fill(const PointRuns& runs, int64_t first_channel, int64_t rows, const T* result) const {
     const int64_t height = target_.size[1], width = target_.size[2];
@@ -257,7 +268,7 @@ class GatheredProduct {
   }
 
   const PatchGather& gather_;
-  const ProductTarget& target_;
+  const ProductTarget<T>& target_;
   const T* source_;
   const WeightRows<T> weight_;
   const T* bias_;

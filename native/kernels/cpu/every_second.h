@@ -58,4 +58,18 @@ inline void store_alternating(T* to, int64_t room, Vec<T> a, Vec<T> b) {
   if (room > L) store_up_to(to + L, high, room - L);
 }
 
+/// evens[0], odds[0], evens[1], odds[1], ... of `count` pairs.
+template <class T>
+inline void interleave(const T* evens, const T* odds, int64_t count, T* to) {
+  int64_t i = 0;
+  for (; i + lanes<T> <= count; i += lanes<T>)
+    store_alternating(to + 2 * i, 2 * lanes<T>, load(evens + i), load(odds + i));
+#if defined(__AVX512F__)  // which alone has parts of vectors that are as fast
+  if (i < count)
+    store_alternating(to + 2 * i, 2 * (count - i), load_up_to(evens + i, count - i), load_up_to(odds + i, count - i));
+#else
+  for (; i < count; i++) to[2 * i] = evens[i], to[2 * i + 1] = odds[i];
+#endif
+}
+
 }  // namespace ondol::kernel::ONDOL_LEVEL
