@@ -65,6 +65,15 @@ def test_transposed(
     ondol.testing.assert_close(y.double(), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("length", [6, 70, 71, 300])
+def test_signals(length: int, padding: int) -> None:
+    """The even elements of a padded signal are a beginning of what was received."""
+    x = random(2, 1, length, dtype=ondol.float64).requires_grad_()
+    weight = random(2, 1, 2, dtype=ondol.float64).requires_grad_()
+    assert ondol.autograd.gradcheck(lambda a, b: F.conv1d(a, b, None, 2, padding), (x, weight))
+
+
 @pytest.mark.parametrize("size", [(1, 6), (6, 1), (1, 1), (2, 2)], ids=str)
 def test_images_narrower_than_the_stride(size: tuple) -> None:
     x = random(2, 5, *size, dtype=ondol.float64).requires_grad_()

@@ -223,10 +223,13 @@ void gathered_product(PatchGather gather, ProductTarget<T> target, int64_t group
   if (reads_directly<T>(gather, target.channels / groups))
     return DirectProduct<T>(gather, target, groups, source, weight, bias, to, epilogue).run();
   if (!gather.reads_in_order() || !target.takes_in_order(gather.points)) return run();
-  // A plane is one row. What its last vector would not fill is gathered from all images.
+  // A plane is one row, as are the points, of which there may be fewer. What its last vector would not fill is gathered
+  // from all images.
   const int64_t points = gather.point_count(), whole = points / lanes<T> * lanes<T>;
-  for (int axis = 0; axis < 3; axis++)
-    gather.source[axis] = gather.points[axis] = target.size[axis] = axis == 2 ? points : 1;
+  const auto make_row = [](int64_t (&sizes)[3], int64_t length) { sizes[0] = sizes[1] = 1, sizes[2] = length; };
+  make_row(gather.source, gather.source_size());
+  make_row(gather.points, points);
+  make_row(target.size, target.plane());
   if (points == whole || whole < least_in_place<T>) return run();
   gather.points[2] = whole;
   run();

@@ -6,7 +6,8 @@
 namespace ondol::kernel::ONDOL_LEVEL {
 
 /// gw = gy panel(x)^T, summed over all output points of the batch, without a panel: register tiles of output channels
-/// and columns (input channel, tap) run over the points, a vector of them at a time.
+/// and columns (input channel, tap) run over the points, a vector of them at a time. Where tiles of columns are few,
+/// the batch is cut into slices, each with sums of its own: their number does not depend on that of threads.
 template <class T>
 class DirectWeightGradient {
  public:
@@ -30,13 +31,22 @@ class DirectWeightGradient {
   }
 
   void run() const {
-    const int64_t tiles = s_.groups * column_tiles(), sums_size = dot_columns * rows_ * lanes<T>;
-    const int64_t work = rows_ * dot_columns * s_.batch * vectors_ * lanes<T>;
-    parallel_for(tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
-      Scratch<T> sums((end - begin < together ? end - begin : together) * sums_size);
-      for (int64_t first = begin; first < end; first += together)
-        compute(first, first + together < end ? first + together : end, sums_size, sums.get());
+    const int64_t tiles = s_.groups * column_tiles(), size = s_.channels_out * columns_;
+    const int64_t slices = smaller_of(ceil_div(least_items, tiles), s_.batch);
+    const int64_t sums_size = dot_columns * rows_ * lanes<T>, most_tiles = smaller_of(tiles, together);
+    const int64_t work = rows_ * dot_columns * ceil_div(s_.batch, slices) * vectors_ * lanes<T>;
+    Scratch<T> parts(slices > 1 ? slices * size : 0);
+    parallel_for(slices * tiles, grain_for(65536, work), [&](int64_t begin, int64_t end) {
+      Scratch<T> sums(most_tiles * sums_size);
+      for (int64_t i = begin, next; i < end; i = next) {
+        const int64_t slice = i / tiles, first = i % tiles;
+        const int64_t last = smaller_of(smaller_of(first + end - i, tiles), first + most_tiles);
+        const Images images = {slice * s_.batch / slices, (slice + 1) * s_.batch / slices};
+        compute(images, first, last, sums_size, sums.get(), slices > 1 ? parts.get() + slice * size : gw_);
+        next = i + last - first;
+      }
     });
+    if (slices > 1) add_up_slices(static_cast<const T*>(parts.get()), slices, size, gw_);
   }
 
  private:
@@ -57,12 +67,16 @@ class DirectWeightGradient {
 
   int64_t column_tiles() const { return (columns_ + dot_columns - 1) / dot_columns; }
 
-  /// Tiles of columns [begin, end). They take turns on a chunk of gy that stays in the first-level cache, their partial
-  /// sums in memory meanwhile.
-  void compute(int64_t begin, int64_t end, int64_t sums_size, T* sums) const {
+  struct Images {
+    int64_t first, last;
+  };
+
+  /// Tiles of columns [begin, end) of gw, for some images. They take turns on a chunk of gy that stays in the
+  /// first-level cache, their partial sums in memory meanwhile.
+  void compute(Images images, int64_t begin, int64_t end, int64_t sums_size, T* sums, T* gw) const {
     const int64_t chunk = 512 / rows_ < 8 ? 8 : 512 / rows_;
     for (int64_t i = 0; i < (end - begin) * sums_size; i += lanes<T>) store(sums + i, Vec<T>{});
-    for (int64_t image = 0; image < s_.batch; image++)
+    for (int64_t image = images.first; image < images.last; image++)
       for (int64_t from = 0; from < vectors_; from += chunk) {
         const int64_t to = from + chunk < vectors_ ? from + chunk : vectors_;
         for (int64_t tile = begin; tile < end; tile++) {
@@ -81,7 +95,7 @@ class DirectWeightGradient {
       const T* own = sums + (tile - begin) * sums_size;
       for (int64_t c = column; c < columns_ && c < column + dot_columns; c++)
         for (int64_t r = 0; r < rows_; r++)
-          gw_[(group * rows_ + r) * columns_ + c] = folded(own + ((c - column) * rows_ + r) * lanes<T>);
+          gw[(group * rows_ + r) * columns_ + c] = folded(own + ((c - column) * rows_ + r) * lanes<T>);
     }
   }
 
@@ -140,6 +154,8 @@ class DirectWeightGradient {
   }
 
   static constexpr int64_t together = 64;  // tiles of columns
+  static constexpr int64_t least_items =
+      16;  // to be shared by threads: a tile of some columns and a slice of the batch
 
   const ConvolutionShape& s_;
   const PatchGather& gather_;
