@@ -12,18 +12,26 @@ def random(*sizes: int) -> ondol.Tensor:
     return ondol.randn(*sizes, generator=ondol.Generator().manual_seed(sum(sizes)))
 
 
-@pytest.mark.skipif(ondol._native.cpu_level() == "v2", reason="without FMA products are OpenBLAS's")
+def assert_same(some: ondol.Tensor, others: ondol.Tensor) -> None:
+    """The same bits. Only of products of our own: those without FMA are OpenBLAS's, which adds in another order at the
+    edges of its tiles."""
+    if ondol._native.cpu_level() == "v2":
+        ondol.testing.assert_close(some, others, rtol=1e-5, atol=1e-4)
+    else:
+        assert ondol.equal(some, others)
+
+
 @pytest.mark.parametrize("depth", [70, 300, 513, 1100])
 @pytest.mark.parametrize("columns", [33, 64, 130, 500])
 @pytest.mark.parametrize("rows", [17, 24, 30, 47, 64, 100])
 def test_rows_among_others(rows: int, columns: int, depth: int) -> None:
     many, weight, bias = random(520, depth), random(columns, depth), random(columns)
     few = many[:rows]
-    assert ondol.equal(F.linear(few, weight, bias), F.linear(many, weight, bias)[:rows])
-    assert ondol.equal(few @ weight.t(), (many @ weight.t())[:rows])
+    assert_same(F.linear(few, weight, bias), F.linear(many, weight, bias)[:rows])
+    assert_same(few @ weight.t(), (many @ weight.t())[:rows])
     apart = ondol.zeros(rows, columns + 3)[:, :columns]
     ondol.mm(few, weight.t(), out=apart)
-    assert ondol.equal(apart, (many @ weight.t())[:rows])
+    assert_same(apart, (many @ weight.t())[:rows])
 
 
 def test_rows_next_to_the_result_are_left_alone() -> None:
