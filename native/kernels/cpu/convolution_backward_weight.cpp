@@ -1,6 +1,7 @@
 #include <concepts>
 
 #include "base/parallel.h"
+#include "kernels/cpu/convolution_broadcast_weight.h"
 #include "kernels/cpu/convolution_direct_weight.h"
 #include "kernels/cpu/convolution_parts.h"
 #include "kernels/cpu/convolution_pointwise_weight.h"
@@ -170,6 +171,9 @@ void convolution_backward_weight(const ConvolutionShape& s, const T* x, ResultGr
   if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA)
     if (s.groups == 1 && (gather.reads_in_order() || (is_pointwise(gather) && !directly)))
       return pointwise_weight_gradient(gather, s.channels_out, x, gy, gw);
+  if constexpr (std::same_as<T, float> && ONDOL_HAS_FMA)
+    if (!directly && BroadcastWeightGradient::gains(s, gather))
+      return BroadcastWeightGradient(s, gather, x, gy, gw).run();
   if (directly)
     DirectWeightGradient<T>(s, gather, x, gy, gw).run();
   else

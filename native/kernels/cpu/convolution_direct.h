@@ -16,8 +16,8 @@ namespace ondol::kernel::ONDOL_LEVEL {
 template <class T>
 class PaddedSource {
  public:
-  PaddedSource(const PatchGather& gather, int64_t groups, const T* source)
-      : frame_(gather, lanes<T>),
+  PaddedSource(const PatchGather& gather, int64_t groups, const T* source, int together = lanes<T>)
+      : frame_(gather, together),
         group_channels_(gather.channels / groups),
         images_(gather.batch * gather.channels * frame_.size()),
         offsets_(group_channels_ * gather.taps) {

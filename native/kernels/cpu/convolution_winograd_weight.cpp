@@ -63,26 +63,74 @@ struct WeightGradient {
 };
 
 /// For large images: some strips after others, their products added to sums of the whole kernel.
-void add_by_strips(const WeightGradient& job) {
-  constexpr int64_t piece_elements = 1 << 20;  // of a transformed operand
-  const Tiling& t = job.inputs;
-  const int64_t in = job.in, out = job.out,
-                fitting = piece_elements / (winograd_points * (in > out ? in : out) * t.columns);
-  const int64_t together = smaller_of(fitting > 1 ? fitting : 1, t.strips()), point = point_distance(in * out);
-  TransformedTiles input(together * t.columns, in), output(together * t.columns, out);
-  Scratch<float> sums(winograd_points * point);
-  for (int64_t first = 0; first < t.strips(); first += together) {
-    job.transform(first, smaller_of(first + together, t.strips()), input, output);
-    parallel_for(winograd_points, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; p++)
-        product(out, in / L, input.tiles(), output.point(p), 1, out, input.point(p), in,
-                static_cast<const float*>(nullptr), first > 0, sums.get() + p * point, in);
+class SumsOfStrips {
+ public:
+  explicit SumsOfStrips(const WeightGradient& job)
+      : job_(job),
+        point_(point_distance(job.in * job.out)),
+        slices_(winograd_points * point_ <= most_repeated && job.inputs.batch >= many ? many : 1),
+        sums_(slices_ * winograd_points * point_) {}
+
+  void run() const {
+    if (slices_ % num_threads() == 0)
+      parallel_for(slices_, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t slice = begin; slice < end; slice++) add(slice);
+      });
+    else
+      for (int64_t slice = 0; slice < slices_; slice++) add(slice);
+    const int64_t in = job_.in;
+    parallel_for(job_.out, 1 + 4096 / in, [&](int64_t begin, int64_t end) {
+      for (int p = 0; p < winograd_points; p++) add_up(p * point_ + begin * in, (end - begin) * in);
+      job_.untransform(begin, end - begin, sums_.get() + begin * in, point_);
     });
   }
-  parallel_for(out, 1 + 4096 / in, [&](int64_t begin, int64_t end) {
-    job.untransform(begin, end - begin, sums.get() + begin * in, point);
-  });
-}
+
+ private:
+  // Small kernels have sums for each slice of the batch, so that a thread multiplies what it transformed itself and not
+  // what comes from another's cache. How many there are does not depend on the number of threads.
+  static constexpr int64_t many = 4, most_repeated = 1 << 18;
+
+  /// The strips that are transformed at a time: enough for the products to be worth reading and writing the sums.
+  int64_t together() const {
+    constexpr int64_t piece_elements = 1 << 20, slice_tiles = 96;
+    const Tiling& t = job_.inputs;
+    const int64_t tiles =
+        slices_ > 1 ? slice_tiles : piece_elements / (winograd_points * (job_.in > job_.out ? job_.in : job_.out));
+    const int64_t strips = tiles / t.columns, images = strips / t.rows;
+    if (slices_ > 1 && images > 0) return images * t.rows;  // of which none then begins with rows known already
+    return strips > 1 ? smaller_of(strips, t.strips()) : 1;
+  }
+
+  void add(int64_t slice) const {
+    const Tiling& t = job_.inputs;
+    const int64_t begin = slice * t.batch / slices_ * t.rows, end = (slice + 1) * t.batch / slices_ * t.rows;
+    const int64_t step = together(), in = job_.in, out = job_.out;
+    TransformedTiles input(step * t.columns, in), output(step * t.columns, out);
+    float* sums = sums_.get() + slice * winograd_points * point_;
+    for (int64_t first = begin; first < end; first += step) {
+      job_.transform(first, smaller_of(first + step, end), input, output);
+      parallel_for(winograd_points, 1, [&](int64_t begin_point, int64_t end_point) {
+        for (int64_t p = begin_point; p < end_point; p++)
+          product(out, in / L, input.tiles(), output.point(p), 1, out, input.point(p), in,
+                  static_cast<const float*>(nullptr), first > begin, sums + p * point_, in);
+      });
+    }
+  }
+
+  /// `count` sums of all slices into those of the first.
+  void add_up(int64_t from, int64_t count) const {
+    float* to = sums_.get() + from;
+    for (int64_t i = 0; slices_ > 1 && i < count; i += L) {
+      auto total = load(to + i);
+      for (int64_t slice = 1; slice < slices_; slice++) total += load(to + slice * winograd_points * point_ + i);
+      store(to + i, total);
+    }
+  }
+
+  const WeightGradient& job_;
+  int64_t point_, slices_;
+  Scratch<float> sums_;
+};
 
 /// For small images, whose kernel is the larger: all tiles, for some channels out after others, whose sums stay in the
 /// cache until they are transformed back.
@@ -112,7 +160,7 @@ void winograd_backward_weight(const ConvolutionShape& s, const float* x, ResultG
   if (t.tiles() < s.channels_out)
     multiply_by_channels(job);
   else
-    add_by_strips(job);
+    SumsOfStrips(job).run();
 }
 
 }  // namespace ondol::kernel::ONDOL_LEVEL
