@@ -121,9 +121,13 @@ void convolve_by_channels(const Convolution& job) {
         for (int64_t c = 0; c < columns; c += L)
           transform_kernels(k, in, count, first + c, taps.get(), point,
                             [&](int64_t i) { return kernel.get() + i * columns + c; });
-        for (int p = 0; p < winograd_points; p++)
+        for (int p = 0; p < winograd_points; p++) {
+          // What another thread transformed is fetched in time, for its cache may be far away.
+          if (piece == begin && in == 0 && p + 1 < winograd_points)
+            prefetch(input.get() + (p + 1) * in_point, tiles * k.in);
           product(tiles, columns / L, count, input.get() + p * in_point + in, k.in, 1, kernel.get() + p * point,
                   columns, static_cast<const float*>(nullptr), in > 0, output.get() + p * out_point, columns);
+        }
       }
       for (int64_t strip = 0; strip < t.strips(); strip++)
         for (int64_t c = 0; c < columns; c += L)
