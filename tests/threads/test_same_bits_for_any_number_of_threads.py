@@ -158,8 +158,8 @@ CASES["einsum"] = of(
 CONVOLUTIONS = {
     "conv1d": (F.conv1d, (8, 16, 900), (24, 16, 5), {"padding": 2}),
     "conv2d 3x3": (F.conv2d, (8, 16, 45, 47), (24, 16, 3, 3), {"padding": 1}),
-    "conv2d 3x3 small kernel": (F.conv2d, (9, 16, 29, 30), (32, 16, 3, 3), {}),
-    "conv2d 3x3 few images": (F.conv2d, (3, 16, 45, 47), (32, 16, 3, 3), {"padding": 1}),
+    "conv2d 3x3 small kernel": (F.conv2d, (9, 32, 29, 30), (48, 32, 3, 3), {}),
+    "conv2d 3x3 few images": (F.conv2d, (3, 32, 45, 47), (48, 32, 3, 3), {"padding": 1}),
     "conv2d 5x5": (F.conv2d, (3, 16, 29, 30), (80, 16, 5, 5), {}),
     "conv2d 1x1": (F.conv2d, (8, 33, 45, 47), (24, 33, 1, 1), {}),
     "conv2d 7x7 stride 2": (F.conv2d, (4, 3, 93, 95), (24, 3, 7, 7), {"stride": 2, "padding": 3}),

@@ -52,7 +52,7 @@ class BroadcastWeightGradient {
     const int64_t size = groups_ * rows_ * columns_;
     Scratch<float> partial(slices_ > 1 ? slices_ * size : 0);
     parallel_for(groups_ * row_blocks_ * slices_, 1, [&](int64_t begin, int64_t end) {
-      Scratch<float> turned(chunk_ * block_rows_), sums(columns_ * block_rows_);
+      Scratch<float> turned(chunk_ * sliver(block_rows_)), sums(columns_ * block_rows_);
       for (int64_t item = begin; item < end; item++) {
         const int64_t slice = item % slices_;
         compute(item / slices_, slice, turned.get(), sums.get(), slices_ > 1 ? partial.get() + slice * size : gw_);

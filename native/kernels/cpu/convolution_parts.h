@@ -36,7 +36,7 @@ void winograd_backward_input(const ConvolutionShape&, ResultGradient<float> gy, 
                              float* gx);
 void winograd_backward_weight(const ConvolutionShape&, const float* x, ResultGradient<float> gy, float* gw);
 
-/// gw = the sum of the slices that threads made, [slices, size], in their order.
+/// gw, which may be the first slice, = the sum of the slices that threads made, [slices, size], in their order.
 template <class T>
 void add_up_slices(const T* slices, int64_t count, int64_t size, T* gw) {
   parallel_for(size, grain_for(32768, count), [&](int64_t begin, int64_t end) {

@@ -78,11 +78,11 @@ class SumsOfStrips {
       });
     else
       for (int64_t slice = 0; slice < slices_; slice++) add(slice);
+    const float* sums = sums_.get();
+    if (slices_ > 1) add_up_slices(sums, slices_, winograd_points * point_, sums_.get());
     const int64_t in = job_.in;
-    parallel_for(job_.out, 1 + 4096 / in, [&](int64_t begin, int64_t end) {
-      for (int p = 0; p < winograd_points; p++) add_up(p * point_ + begin * in, (end - begin) * in);
-      job_.untransform(begin, end - begin, sums_.get() + begin * in, point_);
-    });
+    parallel_for(job_.out, 1 + 4096 / in,
+                 [&](int64_t begin, int64_t end) { job_.untransform(begin, end - begin, sums + begin * in, point_); });
   }
 
  private:
@@ -97,7 +97,8 @@ class SumsOfStrips {
     const int64_t tiles =
         slices_ > 1 ? slice_tiles : piece_elements / (winograd_points * (job_.in > job_.out ? job_.in : job_.out));
     const int64_t strips = tiles / t.columns, images = strips / t.rows;
-    if (slices_ > 1 && images > 0) return images * t.rows;  // of which none then begins with rows known already
+    if (slices_ > 1 && images > 0)
+      return images * t.rows;  // so that none begins within an image, whose strips share rows
     return strips > 1 ? smaller_of(strips, t.strips()) : 1;
   }
 
@@ -114,16 +115,6 @@ class SumsOfStrips {
           product(out, in / L, input.tiles(), output.point(p), 1, out, input.point(p), in,
                   static_cast<const float*>(nullptr), first > begin, sums + p * point_, in);
       });
-    }
-  }
-
-  /// `count` sums of all slices into those of the first.
-  void add_up(int64_t from, int64_t count) const {
-    float* to = sums_.get() + from;
-    for (int64_t i = 0; slices_ > 1 && i < count; i += L) {
-      auto total = load(to + i);
-      for (int64_t slice = 1; slice < slices_; slice++) total += load(to + slice * winograd_points * point_ + i);
-      store(to + i, total);
     }
   }
 
